@@ -1,0 +1,3 @@
+//! The `ringyard` binary.
+
+fn main() {}

@@ -1,1 +1,36 @@
-//! Placeholder until the first module lands.
+//! Scheduling decisions as pure data structures: which jobs go to a backend next, and together with which.
+//!
+//! A [`Scheduler`] is a bounded queue of [`Job`]s. It is told what happens ([`Scheduler::push`],
+//! [`Scheduler::cancel`], [`Scheduler::set_strategy`]) and asked, whenever a backend slot is free, for the
+//! next batch ([`Scheduler::pop_batch`]). That a slot became free is the caller's to know. The one thing that
+//! happens without an event is that a held batch has waited long enough: [`Scheduler::next_deadline`] says
+//! when.
+//!
+//! Two decisions are kept apart, each behind an interface of its own:
+//!
+//! * the *order* (`order/`) says whose turn it is: one job at a time, by arrival, by length, by customer;
+//! * the *composition* (`composition/`) says which jobs share a batch, given whose turn it is.
+//!
+//! Nothing here reads a clock, does IO, locks or spawns: the present is an argument. Once every table has
+//! reached its high-water mark, no call but [`Scheduler::set_strategy`] allocates.
+
+#![forbid(unsafe_code)]
+
+mod batch;
+mod composition;
+mod config;
+mod job;
+mod jobs;
+pub mod limits;
+mod list;
+mod order;
+mod queue;
+mod scheduler;
+mod strategy;
+
+pub use batch::{Batch, Slot};
+pub use config::SchedulerConfig;
+pub use job::{CustomerId, Job, JobId, JobSpec};
+pub use jobs::Backlog;
+pub use scheduler::{QueueFull, Scheduler};
+pub use strategy::{StrategyKind, UnknownStrategy};

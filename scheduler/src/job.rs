@@ -1,0 +1,54 @@
+//! A job: what the scheduler knows of a request.
+//!
+//! The request itself (its text, its connection) stays with the caller, who finds it again by
+//! [`JobSpec::tag`]. Nothing here knows how jobs are stored.
+
+use ringyard_time::Time;
+
+/// Names a customer. Small numbers, given out from 0 upwards: the scheduler keeps a table by it as long as
+/// the greatest it has seen, so whoever turns names into numbers bounds that table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CustomerId(pub u32);
+
+/// What a caller says of a job. Made with [`JobSpec::new`], which sets what it does not take to its default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct JobSpec {
+    /// Whose job it is.
+    pub customer: CustomerId,
+    /// How many sequences it holds; at least one. They are never spread over two batches.
+    pub sequences: u32,
+    /// Characters of its longest sequence, which is what it costs a backend.
+    pub longest: u32,
+    /// The caller's own name for it, returned untouched.
+    pub tag: u64,
+}
+
+impl JobSpec {
+    /// A job of `customer` with so many sequences, the longest of them so many characters long.
+    #[must_use]
+    pub const fn new(customer: CustomerId, sequences: u32, longest: u32, tag: u64) -> Self {
+        Self { customer, sequences, longest, tag }
+    }
+}
+
+/// Names a queued job, and no other: a job that has left is not found under its id again, even though its
+/// place in the table is reused (until 2^32 jobs have held that one place).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId {
+    /// Place in the table.
+    pub(crate) index: u32,
+    /// How many jobs held the place before.
+    pub(crate) generation: u32,
+}
+
+/// A job as the queue holds it and hands it back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// What [`Scheduler::push`](crate::Scheduler::push) returned for it.
+    pub id: JobId,
+    /// What its caller said of it.
+    pub spec: JobSpec,
+    /// When it was pushed. Changing the strategy does not change it.
+    pub arrived: Time,
+}

@@ -1,0 +1,200 @@
+//! The scheduler: the queue, when a batch is due, and the switch of strategy.
+//!
+//! It decides *when* a batch leaves. Whose turn it is and who rides along it leaves to the order and the
+//! composition in force.
+
+use std::time::Duration;
+
+use ringyard_time::Time;
+
+use crate::batch::{Batch, Slot};
+use crate::composition::{Composition, Fill};
+use crate::config::SchedulerConfig;
+use crate::job::{CustomerId, Job, JobId, JobSpec};
+use crate::jobs::Backlog;
+use crate::limits::JOB_INDICES;
+use crate::queue::Queue;
+use crate::strategy::StrategyKind;
+
+/// The queue holds as many jobs as it may; refuse the request or try again once a batch has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the queue is full ({jobs_max} jobs)")]
+pub struct QueueFull {
+    /// The bound that was reached.
+    pub jobs_max: usize,
+}
+
+/// A bounded queue of jobs that hands them out in batches.
+///
+/// `now` must not go back from one call to the next.
+#[derive(Debug)]
+pub struct Scheduler {
+    config: SchedulerConfig,
+    strategy: StrategyKind,
+    queue: Queue,
+    composition: Box<dyn Composition>,
+}
+
+impl Scheduler {
+    /// An empty queue.
+    #[must_use]
+    pub fn new(config: SchedulerConfig) -> Self {
+        let strategy = config.strategy;
+        let queue = Queue::new(strategy, Time::ZERO);
+        Self { config, strategy, queue, composition: Box::new(Fill) }
+    }
+
+    /// Queues a job.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueFull`], and the queue is as before.
+    ///
+    /// # Panics
+    ///
+    /// If the job has no sequence.
+    pub fn push(&mut self, spec: JobSpec, now: Time) -> Result<JobId, QueueFull> {
+        assert!(spec.sequences > 0, "a job has at least one sequence");
+        let jobs_max = self.config.queue_jobs_max.min(JOB_INDICES);
+        if self.len() >= jobs_max {
+            return Err(QueueFull { jobs_max });
+        }
+        Ok(self.queue.insert(spec, now))
+    }
+
+    /// Takes a job out of the queue, in O(log n). `None` if it has already left, in whatever way.
+    pub fn cancel(&mut self, id: JobId) -> Option<Job> {
+        let index = self.queue.jobs().find(id)?;
+        Some(self.queue.remove(index))
+    }
+
+    /// Composes the next batch for a free slot, or leaves `batch` empty and returns `false`: nothing is
+    /// queued, or an incomplete batch is still being held.
+    ///
+    /// A batch is incomplete while everything queued would go into the slot and leave room; otherwise it is
+    /// full, or the next job would not have fitted. It is held until the oldest queued job has waited for
+    /// the linger time. A job with more sequences than the slot takes forms a batch of its own.
+    pub fn pop_batch(&mut self, now: Time, slot: &Slot, batch: &mut Batch) -> bool {
+        batch.clear();
+        if self.next_deadline(slot).is_none_or(|due| due > now) {
+            return false;
+        }
+        self.composition.compose(&mut self.queue, now, slot, batch);
+        assert!(!batch.is_empty(), "a composition takes at least one job of a queue that has one");
+        true
+    }
+
+    /// From when on [`Scheduler::pop_batch`] has a batch for this slot, although nothing more arrives: a time
+    /// gone by if it has one already, `None` if nothing is queued.
+    ///
+    /// Ask when a slot is free: without one there is nothing to wake up for.
+    #[must_use]
+    pub fn next_deadline(&self, slot: &Slot) -> Option<Time> {
+        let jobs = self.queue.jobs();
+        let arrived = jobs.job(jobs.oldest()?).arrived;
+        let complete = jobs.total().sequences >= u64::from(slot.sequences_max);
+        Some(if complete { arrived } else { arrived + self.linger() })
+    }
+
+    /// How long an incomplete batch is held at present.
+    #[must_use]
+    pub fn linger(&self) -> Duration {
+        self.config.linger.unwrap_or(self.strategy.linger_default())
+    }
+
+    /// Switches the strategy. Every queued job stays queued, under its id and with its time of arrival.
+    pub fn set_strategy(&mut self, kind: StrategyKind, now: Time) {
+        self.strategy = kind;
+        self.queue.reorder(kind, now);
+    }
+
+    /// The strategy in force.
+    #[must_use]
+    pub fn strategy(&self) -> StrategyKind {
+        self.strategy
+    }
+
+    /// Jobs queued.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.queue.jobs().total().jobs
+    }
+
+    /// Whether nothing is queued.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Sequences queued.
+    #[must_use]
+    pub fn sequences(&self) -> u64 {
+        self.queue.jobs().total().sequences
+    }
+
+    /// A queued job, if it is still queued.
+    #[must_use]
+    pub fn job(&self, id: JobId) -> Option<&Job> {
+        let jobs = self.queue.jobs();
+        Some(jobs.job(jobs.find(id)?))
+    }
+
+    /// When the job that has been queued longest arrived.
+    #[must_use]
+    pub fn oldest_arrived(&self) -> Option<Time> {
+        let jobs = self.queue.jobs();
+        Some(jobs.job(jobs.oldest()?).arrived)
+    }
+
+    /// What one customer has queued.
+    #[must_use]
+    pub fn backlog(&self, customer: CustomerId) -> Backlog {
+        self.queue.jobs().backlog(customer)
+    }
+
+    /// Every customer seen so far, by id, with what it has queued; O(customers).
+    pub fn backlogs(&self) -> impl Iterator<Item = (CustomerId, Backlog)> + '_ {
+        self.queue.jobs().backlogs()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SLOT: Slot = Slot { sequences_max: 5 };
+    const JOBS: u64 = 1_000;
+
+    /// Queues many jobs, cancels every third and pops the rest.
+    fn churn(scheduler: &mut Scheduler, batch: &mut Batch) {
+        let mut ids = Vec::new();
+        for tag in 0..JOBS {
+            let small = u32::try_from(tag).unwrap();
+            let spec = JobSpec::new(CustomerId(small % 7), 1 + small % 5, small * 31 % 97, tag);
+            ids.push(scheduler.push(spec, Time::from_nanoseconds(tag)).unwrap());
+        }
+        for id in ids.into_iter().step_by(3) {
+            scheduler.cancel(id).unwrap();
+        }
+        while scheduler.pop_batch(Time::FAR_FUTURE, &SLOT, batch) {}
+        assert!(scheduler.is_empty());
+    }
+
+    #[test]
+    fn the_steady_state_grows_nothing() {
+        for strategy in StrategyKind::ALL {
+            let mut scheduler = Scheduler::new(SchedulerConfig {
+                strategy: *strategy,
+                ..SchedulerConfig::default()
+            });
+            let mut batch = Batch::default();
+            churn(&mut scheduler, &mut batch);
+            let capacities = (scheduler.queue.capacities(), batch.jobs.capacity());
+            for _ in 0..10 {
+                churn(&mut scheduler, &mut batch);
+            }
+            let later = (scheduler.queue.capacities(), batch.jobs.capacity());
+            assert_eq!(capacities, later, "{strategy}");
+        }
+    }
+}

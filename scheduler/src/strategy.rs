@@ -1,0 +1,94 @@
+//! The strategies by name.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::limits;
+
+/// Whose turn it is next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StrategyKind {
+    /// First come, first served.
+    #[default]
+    Fcfs,
+    /// Shortest job first: by the longest sequence, among equals by arrival.
+    Sjf,
+    /// Round robin over the customers that have jobs queued, one job a turn.
+    Fair,
+}
+
+impl StrategyKind {
+    /// Every strategy.
+    pub const ALL: &'static [Self] = &[Self::Fcfs, Self::Sjf, Self::Fair];
+
+    /// The name under which a user chooses it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fcfs => "fcfs",
+            Self::Sjf => "sjf",
+            Self::Fair => "fair",
+        }
+    }
+
+    /// How long the strategy holds an incomplete batch unless told otherwise.
+    #[must_use]
+    pub const fn linger_default(self) -> Duration {
+        match self {
+            Self::Fcfs => limits::LINGER_FCFS,
+            Self::Sjf | Self::Fair => limits::LINGER_OTHERS,
+        }
+    }
+}
+
+impl fmt::Display for StrategyKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.name())
+    }
+}
+
+/// A name that belongs to no strategy; choose one of [`StrategyKind::ALL`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown strategy, choose one of: {}", StrategyNames)]
+pub struct UnknownStrategy;
+
+/// The names, as an error message lists them.
+struct StrategyNames;
+
+impl fmt::Display for StrategyNames {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, kind) in StrategyKind::ALL.iter().enumerate() {
+            let separator = if position == 0 { "" } else { ", " };
+            write!(formatter, "{separator}{kind}")?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for StrategyKind {
+    type Err = UnknownStrategy;
+
+    fn from_str(name: &str) -> Result<Self, UnknownStrategy> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name).ok_or(UnknownStrategy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_leads_back_to_its_strategy() {
+        for kind in StrategyKind::ALL {
+            assert_eq!(kind.name().parse(), Ok(*kind));
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_told_the_known_ones() {
+        let message = "lifo".parse::<StrategyKind>().unwrap_err().to_string();
+        assert_eq!(message, "unknown strategy, choose one of: fcfs, sjf, fair");
+    }
+}

@@ -16,6 +16,8 @@
 //! * [`Event::Deadline`] comes once, at the end of the first turn whose time is at or past the deadline last
 //!   set; firing clears the deadline. A deadline at or before `now` therefore means "once more, when this
 //!   turn's events are all in": that is how an app acts once per turn instead of once per event.
+//! * A new app's deadline stands at [`Time::ZERO`], so its first turn ends with [`Event::Deadline`] whether or
+//!   not anything else happened: that is where it connects to whom it needs and sets its timers.
 //! * Mail to a core arrives in the order sent by any one core. A full mailbox returns the message to its
 //!   sender as [`Event::MailReturned`] in the same turn.
 //! * After [`Event::Drain`] the driver accepts no more connections. Once the apps of all cores have said
@@ -238,6 +240,8 @@ pub enum Command<M> {
 ///
 /// An app only adds to it; a driver drains it after each event with [`Commands::take`]. Buffers are kept
 /// from event to event, so a server in its steady state allocates nothing here.
+///
+/// New commands hold the deadline [`Time::ZERO`]: every app hears [`Event::Deadline`] in its first turn.
 #[derive(Debug)]
 pub struct Commands<M> {
     list: Vec<Command<M>>,
@@ -247,7 +251,7 @@ pub struct Commands<M> {
 
 impl<M> Default for Commands<M> {
     fn default() -> Self {
-        Self { list: Vec::new(), bytes: Vec::new(), deadline: None }
+        Self { list: Vec::new(), bytes: Vec::new(), deadline: Some(Time::ZERO) }
     }
 }
 
@@ -408,6 +412,7 @@ mod tests {
     #[test]
     fn a_deadline_fires_once() {
         let mut commands = Commands::<()>::default();
+        assert_eq!(commands.take_due_deadline(Time::ZERO), Some(Time::ZERO), "the first turn's");
         let due = Time::from_nanoseconds(5);
         commands.set_deadline(Some(due));
         assert_eq!(commands.take_due_deadline(Time::from_nanoseconds(4)), None);

@@ -1,0 +1,205 @@
+//! Every strategy against the naive scheduler, over random sequences of whatever can happen.
+
+mod naive;
+
+use std::time::Duration;
+
+use naive::Naive;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use ringyard_scheduler::{
+    Batch, CustomerId, JobId, JobSpec, QueueFull, Scheduler, SchedulerConfig, Slot, StrategyKind,
+};
+use ringyard_time::Time;
+
+/// Small enough that a random sequence of steps fills it now and then.
+const QUEUE_JOBS_MAX: usize = 24;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Push {
+        customer: u32,
+        sequences: u32,
+        longest: u32,
+    },
+    /// Cancels one of all jobs there ever were, so most are stale.
+    Cancel(Index),
+    Pop {
+        sequences_max: u32,
+    },
+    /// Asks a nanosecond before the deadline, and at it.
+    PopAtDeadline {
+        sequences_max: u32,
+    },
+    Switch(StrategyKind),
+    Wait(Duration),
+}
+
+fn strategy_kind() -> impl Strategy<Value = StrategyKind> {
+    prop::sample::select(StrategyKind::ALL)
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => (0u32..4, 1u32..8, 0u32..6)
+            .prop_map(|(customer, sequences, longest)| Step::Push { customer, sequences, longest }),
+        3 => any::<Index>().prop_map(Step::Cancel),
+        2 => (0u32..8).prop_map(|sequences_max| Step::Pop { sequences_max }),
+        1 => (0u32..8).prop_map(|sequences_max| Step::PopAtDeadline { sequences_max }),
+        1 => strategy_kind().prop_map(Step::Switch),
+        2 => (0u64..40).prop_map(|ms| Step::Wait(Duration::from_millis(ms))),
+    ]
+}
+
+/// The real scheduler and the naive one, side by side.
+struct Pair {
+    real: Scheduler,
+    naive: Naive,
+    now: Time,
+    batch: Batch,
+    /// Every id ever given out, by tag, and how often its job has left.
+    issued: Vec<(JobId, u32)>,
+}
+
+impl Pair {
+    fn new(strategy: StrategyKind, linger: Option<Duration>) -> Self {
+        let config = SchedulerConfig { strategy, linger, queue_jobs_max: QUEUE_JOBS_MAX };
+        Self {
+            real: Scheduler::new(config),
+            naive: Naive::new(strategy, linger),
+            now: Time::ZERO + Duration::from_secs(1),
+            batch: Batch::default(),
+            issued: Vec::new(),
+        }
+    }
+
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::Push { customer, sequences, longest } => {
+                let tag = self.issued.len() as u64;
+                self.push(JobSpec::new(CustomerId(customer), sequences, longest, tag));
+            }
+            Step::Cancel(pick) if !self.issued.is_empty() => {
+                let (id, _) = self.issued[pick.index(self.issued.len())];
+                self.cancel(id);
+            }
+            Step::Cancel(_) => {}
+            Step::Pop { sequences_max } => self.pop(Slot { sequences_max }),
+            Step::PopAtDeadline { sequences_max } => self.pop_at_deadline(Slot { sequences_max }),
+            Step::Switch(kind) => {
+                self.real.set_strategy(kind, self.now);
+                self.naive.set_strategy(kind);
+                assert_eq!(self.real.strategy(), kind);
+            }
+            Step::Wait(duration) => self.now += duration,
+        }
+        self.compare();
+    }
+
+    fn push(&mut self, spec: JobSpec) {
+        match self.real.push(spec, self.now) {
+            Ok(id) => {
+                let job = *self.real.job(id).expect("a job just queued is there");
+                assert_eq!((job.id, job.spec, job.arrived), (id, spec, self.now));
+                assert!(self.issued.iter().all(|(issued, _)| *issued != id), "an id is new");
+                self.issued.push((id, 0));
+                self.naive.push(job);
+            }
+            Err(full) => {
+                assert_eq!(full, QueueFull { jobs_max: QUEUE_JOBS_MAX });
+                assert_eq!(self.naive.queued.len(), QUEUE_JOBS_MAX);
+            }
+        }
+    }
+
+    fn cancel(&mut self, id: JobId) {
+        let job = self.real.cancel(id);
+        assert_eq!(job, self.naive.cancel(id));
+        if let Some(job) = job {
+            self.left(job.spec.tag);
+        }
+    }
+
+    fn pop(&mut self, slot: Slot) {
+        let due = self.real.next_deadline(&slot).is_some_and(|due| due <= self.now);
+        let popped = self.real.pop_batch(self.now, &slot, &mut self.batch);
+        assert_eq!(popped, due, "a batch leaves from its deadline on, and not before");
+        assert_eq!(popped, !self.batch.is_empty());
+        assert_eq!(self.batch.jobs, self.naive.pop_batch(self.now, &slot));
+        let specs = self.batch.jobs.iter().map(|job| job.spec);
+        assert_eq!(self.batch.sequences, specs.clone().map(|spec| spec.sequences).sum::<u32>());
+        assert_eq!(self.batch.longest, specs.map(|spec| spec.longest).max().unwrap_or(0));
+        for job in std::mem::take(&mut self.batch.jobs) {
+            self.left(job.spec.tag);
+        }
+    }
+
+    fn pop_at_deadline(&mut self, slot: Slot) {
+        let Some(due) = self.real.next_deadline(&slot) else {
+            assert!(self.naive.queued.is_empty(), "what is queued has a deadline");
+            return;
+        };
+        let just_before = due - Duration::from_nanos(1);
+        if just_before >= self.now {
+            self.now = just_before;
+            self.pop(slot);
+            assert_eq!(self.real.next_deadline(&slot), Some(due), "nothing left, nothing changed");
+        }
+        self.now = self.now.max(due);
+        let queued = self.naive.queued.len();
+        self.pop(slot);
+        assert!(self.naive.queued.len() < queued, "at its deadline a batch leaves");
+    }
+
+    fn left(&mut self, tag: u64) {
+        let (_, times) = &mut self.issued[usize::try_from(tag).expect("tags count ids")];
+        *times += 1;
+    }
+
+    fn compare(&self) {
+        let queued = &self.naive.queued;
+        assert_eq!(self.real.len(), queued.len());
+        assert_eq!(self.real.is_empty(), queued.is_empty());
+        assert_eq!(self.real.oldest_arrived(), queued.first().map(|job| job.arrived));
+        let sum = |of: &dyn Fn(CustomerId) -> bool| {
+            let jobs = queued.iter().filter(|job| of(job.spec.customer));
+            (jobs.clone().count(), jobs.map(|job| u64::from(job.spec.sequences)).sum::<u64>())
+        };
+        assert_eq!(self.real.sequences(), sum(&|_| true).1);
+        for (customer, backlog) in self.real.backlogs() {
+            assert_eq!((backlog.jobs, backlog.sequences), sum(&|other| other == customer));
+            assert_eq!(self.real.backlog(customer), backlog);
+        }
+        for (id, _) in &self.issued {
+            let naive = queued.iter().find(|job| job.id == *id);
+            assert_eq!(self.real.job(*id), naive, "an id finds its job until it leaves");
+        }
+    }
+
+    /// Empties both, and sees that every job has left exactly once.
+    fn finish(mut self) {
+        self.now += Duration::from_secs(3_600);
+        while !self.real.is_empty() {
+            self.pop(Slot { sequences_max: 5 });
+        }
+        assert!(self.naive.queued.is_empty());
+        assert!(self.issued.iter().all(|(_, times)| *times == 1), "{:?}", self.issued);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn agrees_with_the_naive_scheduler(
+        strategy in strategy_kind(),
+        linger in prop::option::of((0u64..100).prop_map(Duration::from_millis)),
+        steps in prop::collection::vec(step(), 0..120),
+    ) {
+        let mut pair = Pair::new(strategy, linger);
+        for step in steps {
+            pair.take(step);
+        }
+        pair.finish();
+    }
+}

@@ -16,9 +16,11 @@
 
 #![forbid(unsafe_code)]
 
+pub mod balance;
 mod batch;
 mod composition;
 mod config;
+pub mod cost;
 mod job;
 mod jobs;
 pub mod limits;

@@ -22,13 +22,23 @@ pub struct JobSpec {
     pub longest: u32,
     /// The caller's own name for it, returned untouched.
     pub tag: u64,
+    /// Characters of all its sequences; as many as if all were as long as the longest, unless said.
+    pub characters: u64,
 }
 
 impl JobSpec {
     /// A job of `customer` with so many sequences, the longest of them so many characters long.
     #[must_use]
     pub const fn new(customer: CustomerId, sequences: u32, longest: u32, tag: u64) -> Self {
-        Self { customer, sequences, longest, tag }
+        let characters = sequences as u64 * longest as u64;
+        Self { customer, sequences, longest, tag, characters }
+    }
+
+    /// Says how many characters its sequences have together.
+    #[must_use]
+    pub const fn with_characters(mut self, characters: u64) -> Self {
+        self.characters = characters;
+        self
     }
 }
 

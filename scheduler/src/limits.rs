@@ -14,6 +14,20 @@ pub const LINGER_FCFS: Duration = Duration::from_millis(50);
 /// How long every other strategy holds an incomplete batch, by default.
 pub const LINGER_OTHERS: Duration = Duration::ZERO;
 
+/// How much of the evidence on batch costs is kept from one observation to the next: the last fifty or so
+/// decide.
+pub const COST_FORGETTING: f64 = 0.98;
+
+/// The least evidence on batch costs in any direction, in observations. It bounds how far one observation
+/// moves what is hardly ever observed.
+pub const COST_EVIDENCE_MIN: f64 = 0.05;
+
+/// Observations before another kind of cost model than the first may be chosen.
+pub const COST_OBSERVATIONS_MIN: u64 = 16;
+
+/// Another kind of cost model takes over when its error is below this part of the present one's.
+pub const COST_SWITCH_ADVANTAGE: f64 = 0.5;
+
 /// A queue may hold no more jobs than there are indices into its tables; the last one means "none".
 pub(crate) const JOB_INDICES: usize = u32::MAX as usize;
 

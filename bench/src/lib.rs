@@ -1,1 +1,14 @@
-//! Placeholder until the first module lands.
+//! Workloads, measurements, reports and benchmarks.
+//!
+//! Every claim that this project makes about itself is made with what stands here. Servers never depend on
+//! it; it depends on whatever it measures.
+
+#![forbid(unsafe_code)]
+
+pub mod limits;
+pub mod outcome;
+pub mod random;
+pub mod report;
+pub mod statistics;
+pub mod study;
+pub mod workload;

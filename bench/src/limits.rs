@@ -1,0 +1,40 @@
+//! Every bound of this crate, with its unit and its reason.
+
+use std::time::Duration;
+
+/// Characters in one generated text. With the classifier's quadratic cost this is already 4,295 seconds.
+pub const TEXT_CHARACTERS_MAX: u32 = 65_536;
+
+/// Sequences in one request, as the contract has it.
+pub const SEQUENCES_PER_REQUEST_MAX: u32 = 5;
+
+/// Customers in one workload.
+pub const CUSTOMERS_MAX: usize = 64;
+
+/// Connections of one core's generator; each takes about half a KiB.
+pub const CONNECTIONS_PER_CORE_MAX: u32 = 65_536;
+
+/// The longest latency that is told apart from longer ones.
+pub const LATENCY_MAX: Duration = Duration::from_secs(3_600);
+
+/// Significant decimal digits of a recorded latency: quantiles are within 0.1 %.
+pub const LATENCY_DIGITS: u8 = 3;
+
+/// Points kept of one customer's run for the picture; further requests still count in every figure.
+pub const POINTS_PER_CUSTOMER_MAX: usize = 20_000;
+
+/// The shortest service time that a slowdown is taken against. Below it a request costs what its way
+/// there and back costs, and the quotient would say more about the loopback than about the queue.
+pub const SLOWDOWN_SERVICE_MIN: Duration = Duration::from_millis(1);
+
+/// Bytes of one answer, headers and body.
+pub const ANSWER_BYTES_MAX: usize = 1 << 20;
+
+/// How long a connection that was lost or refused waits at first before it is tried again; doubled
+/// with each failure in a row.
+pub const RECONNECT_WAIT_MIN: Duration = Duration::from_millis(5);
+
+/// The longest that it waits.
+pub const RECONNECT_WAIT_MAX: Duration = Duration::from_secs(1);
+
+const _: () = assert!(RECONNECT_WAIT_MIN.as_nanos() < RECONNECT_WAIT_MAX.as_nanos());

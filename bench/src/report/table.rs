@@ -1,0 +1,199 @@
+//! Findings as text: columns that line up, first for all customers together, then for each.
+
+use std::fmt::Write as _;
+
+use crate::statistics::Summary;
+use crate::study::{StrategySummary, StudySummary};
+
+/// Lays out rows under a heading. The first column stands left, the others right.
+#[derive(Clone, Debug)]
+pub struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table with these columns and no rows.
+    pub fn new(columns: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { rows: vec![columns.into_iter().map(Into::into).collect()] }
+    }
+
+    /// Adds a row.
+    ///
+    /// # Panics
+    ///
+    /// If it has not as many cells as there are columns.
+    pub fn row(&mut self, cells: Vec<String>) {
+        assert_eq!(cells.len(), self.rows[0].len(), "a row has a cell for each column");
+        self.rows.push(cells);
+    }
+
+    /// The table, each line ended.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let width = |column: usize| {
+            let cells = self.rows.iter().map(|row| row[column].chars().count());
+            cells.max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..self.rows[0].len()).map(width).collect();
+        let mut text = String::new();
+        for (index, row) in self.rows.iter().enumerate() {
+            let mut line = String::new();
+            for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+                let padding = width - cell.chars().count();
+                let (before, after) = if column == 0 { (0, padding) } else { (padding + 2, 0) };
+                let _ = write!(line, "{:before$}{cell}{:after$}", "", "");
+            }
+            text.push_str(line.trim_end());
+            text.push('\n');
+            if index == 0 {
+                let total = widths.iter().sum::<usize>() + 2 * (widths.len() - 1);
+                text.push_str(&"─".repeat(total));
+                text.push('\n');
+            }
+        }
+        text
+    }
+}
+
+/// The comparison in one table: a row for each strategy, with mean and median of each customer.
+#[must_use]
+pub fn comparison(summary: &StudySummary) -> String {
+    let names = summary.strategies.first().map_or(&[][..], |first| &first.customers);
+    let mut columns: Vec<String> =
+        ["strategy", "requests", "mean ms", "median", "sd", "min", "max"].map(Into::into).into();
+    for customer in names {
+        columns.push(format!("{} mean", customer.customer));
+        columns.push(format!("{} median", customer.customer));
+    }
+    let mut table = Table::new(columns);
+    for run in &summary.strategies {
+        let Summary { count, mean_ms, median_ms, sd_ms, min_ms, max_ms, .. } = run.latency;
+        let mut cells = vec![run.strategy.clone(), count.to_string()];
+        cells.extend([mean_ms, median_ms, sd_ms, min_ms, max_ms].map(figure));
+        for customer in &run.customers {
+            cells.push(figure(customer.latency.mean_ms));
+            cells.push(figure(customer.latency.median_ms));
+        }
+        table.row(cells);
+    }
+    table.render()
+}
+
+/// Tails, errors, throughput and fairness, for each strategy and each of its customers.
+#[must_use]
+pub fn details(summary: &StudySummary) -> String {
+    let mut table = Table::new([
+        "strategy",
+        "customer",
+        "requests",
+        "p90 ms",
+        "p99",
+        "p99.9",
+        "req/s",
+        "errors",
+        "slowdown",
+        "fairness",
+        "batch fill",
+    ]);
+    for run in &summary.strategies {
+        table.row(overall_row(run));
+        for customer in &run.customers {
+            let Summary { count, p90_ms, p99_ms, p999_ms, .. } = customer.latency;
+            let mut cells = vec![String::new(), customer.customer.clone(), count.to_string()];
+            cells.extend([p90_ms, p99_ms, p999_ms, customer.throughput_per_second].map(figure));
+            cells.push(customer.errors.total().to_string());
+            cells.push(figure(customer.mean_slowdown));
+            cells.extend([String::new(), String::new()]);
+            table.row(cells);
+        }
+    }
+    table.render()
+}
+
+fn overall_row(run: &StrategySummary) -> Vec<String> {
+    let Summary { count, p90_ms, p99_ms, p999_ms, .. } = run.latency;
+    let mut cells = vec![run.strategy.clone(), "all".to_owned(), count.to_string()];
+    cells.extend([p90_ms, p99_ms, p999_ms, run.throughput_per_second].map(figure));
+    cells.push(run.errors.total().to_string());
+    cells.push(String::new());
+    cells.push(format!("{:.3}", run.fairness));
+    cells.push(run.batch_fill.map_or("-".to_owned(), figure));
+    cells
+}
+
+/// Everything, as it stands in `summary.txt`.
+#[must_use]
+pub fn full(summary: &StudySummary) -> String {
+    let mut text = format!(
+        "{}\nworkload {}, {} s under each strategy, seed {}\n\n",
+        summary.title, summary.workload, summary.seconds_per_strategy, summary.seed
+    );
+    text.push_str(&comparison(summary));
+    text.push('\n');
+    text.push_str(&details(summary));
+    text.push_str(LEGEND);
+    for run in &summary.strategies {
+        if run.errors.total() > 0 {
+            let _ = write!(text, "\nerrors under {}: {}", run.strategy, run.errors.describe());
+        }
+    }
+    text.push('\n');
+    text
+}
+
+const LEGEND: &str = "
+Latencies are of requests answered well, from sending to the whole answer.
+slowdown: latency over the time that the request would take the backend alone, mean over requests.
+fairness: Jain's index over the customers' slowdowns; 1 means that all wait alike for what they ask.
+batch fill: sequences in a batch on average.
+";
+
+/// A number for a table: two decimals.
+fn figure(value: f64) -> String {
+    format!("{value:.2}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outcome::ErrorKind;
+    use crate::report::picture::example;
+
+    #[test]
+    fn columns_line_up_by_characters() {
+        let mut table = Table::new(["näme", "x"]);
+        table.row(vec!["a".into(), "1.00".into()]);
+        table.row(vec!["much longer".into(), "22.00".into()]);
+        let expected = "\
+näme             x
+──────────────────
+a             1.00
+much longer  22.00
+";
+        assert_eq!(table.render(), expected);
+    }
+
+    #[test]
+    fn the_comparison_has_the_columns_of_the_contract() {
+        let (summary, _) = example::study();
+        let text = comparison(&summary);
+        let heading: Vec<&str> = text.lines().next().unwrap().split("  ").map(str::trim).collect();
+        let columns: Vec<&str> = heading.into_iter().filter(|column| !column.is_empty()).collect();
+        assert_eq!(
+            columns,
+            [
+                "strategy", "requests", "mean ms", "median", "sd", "min", "max", "A mean",
+                "A median", "B mean", "B median"
+            ]
+        );
+        assert_eq!(text.lines().count(), 2 + summary.strategies.len());
+    }
+
+    #[test]
+    fn errors_are_told_by_kind() {
+        let (mut summary, _) = example::study();
+        assert!(!full(&summary).contains("errors under"));
+        summary.strategies[0].errors.add(ErrorKind::Timeout, 3);
+        assert!(full(&summary).contains("errors under fcfs: 3 × timed out"));
+    }
+}

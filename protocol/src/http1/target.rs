@@ -1,0 +1,209 @@
+//! What a request is about: path and query, in each of the four forms a target can take.
+//!
+//! RFC 9112 section 3.2: origin-form (`/path?query`), absolute-form (`http://host/path`), which every server
+//! must take, authority-form (`host:port`, only for `CONNECT`) and asterisk-form (only for `OPTIONS`).
+//! The host of an absolute target is checked and dropped: nothing here is chosen by host.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::classes::HOST;
+use super::fault::Fault;
+use super::method::Method;
+
+/// The target of a request, as it stood on the wire, percent-encoding included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target<'a> {
+    /// The path; starts with `/` but for `OPTIONS *` and for `CONNECT`, whose authority it is.
+    pub path: &'a str,
+    /// What follows the first question mark, if there is one.
+    pub query: Option<&'a str>,
+}
+
+impl<'a> Target<'a> {
+    /// The path with its percent-encoding undone; what is not UTF-8 then becomes U+FFFD.
+    #[must_use]
+    pub fn decoded_path(&self) -> Cow<'a, str> {
+        decoded(self.path, Plus::IsPlus)
+    }
+
+    /// The decoded value of the first query parameter of that name: `name=value`, joined by `&`, with `+`
+    /// for a space. A parameter without `=` has the empty value.
+    #[must_use]
+    pub fn query_value(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.query?.split('&').find_map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decoded(key, Plus::IsSpace) == name).then(|| decoded(value, Plus::IsSpace))
+        })
+    }
+}
+
+/// What a plus sign means: itself in a path, a space in a query.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Plus {
+    IsPlus,
+    IsSpace,
+}
+
+fn decoded(text: &str, plus: Plus) -> Cow<'_, str> {
+    let space = plus == Plus::IsSpace;
+    if !text.bytes().any(|byte| byte == b'%' || (space && byte == b'+')) {
+        return Cow::Borrowed(text);
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        bytes.push(match byte {
+            b'%' => match hex_pair(after) {
+                Some(value) => {
+                    rest = &after[2..];
+                    value
+                }
+                None => byte,
+            },
+            b'+' if space => b' ',
+            _ => byte,
+        });
+    }
+    Cow::Owned(
+        String::from_utf8(bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+    )
+}
+
+/// The value of the two hexadecimal digits that `bytes` starts with.
+fn hex_pair(bytes: &[u8]) -> Option<u8> {
+    let high = hex_value(*bytes.first()?)?;
+    let low = hex_value(*bytes.get(1)?)?;
+    Some(high << 4 | low)
+}
+
+/// The value of one hexadecimal digit of either case.
+pub(super) const fn hex_value(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+/// Where path and query of a checked target lie.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct TargetSpans {
+    path: Range<usize>,
+    query: Option<Range<usize>>,
+    /// The path where the target has none: that of `http://host`.
+    implied_path: Option<&'static str>,
+}
+
+impl TargetSpans {
+    /// Checks `raw`, whose bytes are all allowed in targets and which starts at byte `start` of its message.
+    pub(super) fn check(method: Method, raw: &[u8], start: usize) -> Result<Self, Fault> {
+        check_percent_encoding(raw)?;
+        let path_start = match raw {
+            [b'/', ..] if method != Method::Connect => 0,
+            b"*" if method == Method::Options => 0,
+            b"*" => return Err(Fault::Malformed("only OPTIONS may have the target *")),
+            [] => return Err(Fault::Malformed("the request target is empty")),
+            _ if method == Method::Connect => {
+                check_authority(raw, Port::Required)?;
+                0
+            }
+            _ => check_origin(raw)?,
+        };
+        let question_mark =
+            if method == Method::Connect { None } else { memchr::memchr(b'?', raw) };
+        let path_end = question_mark.unwrap_or(raw.len());
+        let implied_path = (path_start == path_end).then_some(match method {
+            Method::Options if question_mark.is_none() => "*",
+            _ => "/",
+        });
+        Ok(Self {
+            path: start + path_start..start + path_end,
+            query: question_mark.map(|at| start + at + 1..start + raw.len()),
+            implied_path,
+        })
+    }
+
+    /// The target within the message it was checked in.
+    pub(super) fn view<'a>(&self, message: &'a [u8]) -> Target<'a> {
+        let text = |range: &Range<usize>| {
+            std::str::from_utf8(&message[range.clone()]).expect("checked targets are ASCII")
+        };
+        Target {
+            path: self.implied_path.unwrap_or_else(|| text(&self.path)),
+            query: self.query.as_ref().map(text),
+        }
+    }
+}
+
+fn check_percent_encoding(raw: &[u8]) -> Result<(), Fault> {
+    for at in memchr::memchr_iter(b'%', raw) {
+        if hex_pair(&raw[at + 1..]).is_none() {
+            return Err(Fault::Malformed(
+                "a percent sign in the target lacks two hexadecimal digits",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Checks scheme and authority of an absolute target and returns where its path starts.
+fn check_origin(raw: &[u8]) -> Result<usize, Fault> {
+    const SCHEMES: [&[u8]; 2] = [b"http://", b"https://"];
+    let scheme = SCHEMES
+        .into_iter()
+        .find(|scheme| {
+            raw.len() >= scheme.len() && raw[..scheme.len()].eq_ignore_ascii_case(scheme)
+        })
+        .ok_or(Fault::Malformed("the request target is neither a path nor an http URI"))?;
+    let rest = &raw[scheme.len()..];
+    let authority = &rest[..memchr::memchr2(b'/', b'?', rest).unwrap_or(rest.len())];
+    if authority.is_empty() {
+        return Err(Fault::Malformed("the request target has no host"));
+    }
+    check_authority(authority, Port::Optional)?;
+    Ok(scheme.len() + authority.len())
+}
+
+/// Whether an authority must name a port.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Port {
+    /// It may, and the port may be empty.
+    Optional,
+    /// It must, as the target of `CONNECT` must.
+    Required,
+}
+
+/// Checks `host[:port]`, the value of `Host` and part of some targets. User information is refused, as
+/// RFC 9110 section 4.2.4 advises.
+pub(super) fn check_authority(authority: &[u8], port: Port) -> Result<(), Fault> {
+    let host_end = if authority.first() == Some(&b'[') {
+        let close = memchr::memchr(b']', authority)
+            .ok_or(Fault::Malformed("the host's address lacks its closing bracket"))?;
+        let literal = &authority[1..close];
+        if !literal.iter().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.')) {
+            return Err(Fault::Malformed("the host's address is not an IPv6 address"));
+        }
+        close + 1
+    } else {
+        memchr::memchr(b':', authority).unwrap_or(authority.len())
+    };
+    let (host, rest) = authority.split_at(host_end);
+    if host.first() != Some(&b'[') && !HOST.holds_all(host) {
+        return Err(Fault::Malformed("the host holds a byte that no host name may hold"));
+    }
+    let digits = match rest {
+        [] if port == Port::Optional => return Ok(()),
+        [b':'] if port == Port::Optional => return Ok(()),
+        [b':', digits @ ..] if !host.is_empty() => digits,
+        _ => return Err(Fault::Malformed("the host is not of the form host:port")),
+    };
+    let in_range = std::str::from_utf8(digits).ok().and_then(|text| text.parse::<u16>().ok());
+    if in_range.is_none() || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(Fault::Malformed("the host's port is not a number from 0 to 65535"));
+    }
+    Ok(())
+}

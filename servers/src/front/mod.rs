@@ -1,0 +1,575 @@
+//! The HTTP side of every server: client connections, from bytes to requests and from answers to bytes.
+//!
+//! [`Server`] is the [`App`] that engines drive. It puts a [`Front`], which knows HTTP, connections and
+//! their time-outs, before a [`Service`], which knows what the requests mean. The front answers what is the
+//! same everywhere (bad requests, documentation, health) and asks the service for the rest; the service
+//! answers at once or later, by [`Ticket`].
+//!
+//! What it does not do: decide anything about queues or backends, or hold bytes that an engine holds.
+
+mod connection;
+mod pages;
+
+use std::mem;
+
+use ringyard_protocol::http1::{CONTINUE, DateCache, Head, Method, Phase, Request, Status, Step};
+use ringyard_protocol::limits::HttpLimits;
+use ringyard_runtime::app::{App, Commands, ConnId, Event, Now, Origin, Time};
+
+use crate::buffers::BufferPool;
+use crate::limits::{ClientTimeouts, DRAIN_FIRST_REQUEST_GRACE};
+use crate::metrics::ServerCounters;
+use crate::response::{Framing, Response};
+use crate::timers::Timers;
+use connection::{Answer, Connection, Input, Slot};
+
+pub use pages::Pages;
+
+/// Names one request for as long as its answer is awaited. Harmless when its client has gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ticket {
+    conn: ConnId,
+    number: u32,
+}
+
+#[cfg(test)]
+impl Ticket {
+    /// A ticket for tests of what keeps tickets but never answers them.
+    pub(crate) fn for_test(number: u32) -> Self {
+        Self { conn: ConnId { slot: 0, generation: 0 }, number }
+    }
+}
+
+/// What a service did with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handled {
+    /// The response is filled in.
+    Now,
+    /// The service keeps the ticket and will call [`Front::answer`].
+    Later,
+}
+
+/// What to do with requests whose client has closed its sending side before the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum HalfClosed {
+    /// Answer all the same: the client may still be reading.
+    #[default]
+    Answer,
+    /// Take it that the client has left, and do no work for it. Most clients that send a FIN have.
+    Abandon,
+}
+
+/// Configuration of a front.
+#[derive(Clone, Debug)]
+pub struct FrontConfig {
+    /// Limits of the wire format.
+    pub http: HttpLimits,
+    /// How patient to be.
+    pub timeouts: ClientTimeouts,
+    /// What a half-closed connection means.
+    pub half_closed: HalfClosed,
+    /// The documentation pages.
+    pub pages: Pages,
+}
+
+/// What requests mean.
+pub trait Service {
+    /// What the services of two cores say to one another.
+    type Mail: Send + 'static;
+
+    /// Whether requests would be served; told by `GET /readyz`.
+    fn ready(&self) -> bool;
+
+    /// Appends the service's own metrics, in Prometheus' text format.
+    fn write_metrics(&self, out: &mut Vec<u8>);
+
+    /// Takes a request to a path that the front does not serve itself.
+    fn request(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        request: &Request<'_>,
+        response: &mut Response,
+        commands: &mut Commands<Self::Mail>,
+    ) -> Handled;
+
+    /// The client of `ticket` has gone; its answer is awaited no more.
+    fn abandon(&mut self, now: Now, ticket: Ticket, commands: &mut Commands<Self::Mail>);
+
+    /// Takes an event that is not about a client's connection.
+    fn event(
+        &mut self,
+        now: Now,
+        event: Event<'_, Self::Mail>,
+        front: &mut Front,
+        commands: &mut Commands<Self::Mail>,
+    );
+
+    /// When [`Service::turn`] has to run at the latest; a time in the past means at the end of this turn.
+    fn next_deadline(&self) -> Option<Time>;
+
+    /// Runs when its deadline, or the front's, has come.
+    fn turn(&mut self, now: Now, front: &mut Front, commands: &mut Commands<Self::Mail>);
+
+    /// Whether no work of this core's clients is left. The front knows its connections itself.
+    fn idle(&self) -> bool;
+}
+
+/// A front and its service, as an engine drives them.
+#[derive(Debug)]
+pub struct Server<S> {
+    front: Front,
+    service: S,
+    finished: bool,
+}
+
+impl<S: Service> Server<S> {
+    /// One core's server.
+    pub fn new(config: FrontConfig, counters: ServerCounters, service: S) -> Self {
+        Self { front: Front::new(config, counters), service, finished: false }
+    }
+
+    /// The service behind the front.
+    pub fn service(&self) -> &S {
+        &self.service
+    }
+
+    /// Client connections open now.
+    pub fn connections(&self) -> usize {
+        self.front.open
+    }
+}
+
+impl<S: Service> App for Server<S> {
+    type Mail = S::Mail;
+
+    fn on_event(&mut self, now: Now, event: Event<'_, S::Mail>, commands: &mut Commands<S::Mail>) {
+        let Self { front, service, .. } = self;
+        match event {
+            Event::Opened { conn, origin: Origin::Accepted { .. } } => front.opened(now, conn),
+            Event::Received { conn, bytes } if front.owns(conn) => {
+                front.received(now, conn, bytes, service, commands);
+            }
+            Event::PeerClosed { conn } if front.owns(conn) => {
+                front.peer_closed(now, conn, service, commands);
+            }
+            Event::Failed { conn, .. } if front.owns(conn) => {
+                front.forget(now, conn, service, commands);
+            }
+            Event::Congested { conn } if front.owns(conn) => front.congested(now, conn, commands),
+            Event::Drained { conn } if front.owns(conn) => front.drained(now, conn),
+            Event::Deadline => {
+                front.expire(now, service, commands);
+                service.turn(now, front, commands);
+            }
+            Event::Drain => {
+                front.drain(now, commands);
+                service.event(now, Event::Drain, front, commands);
+            }
+            other => service.event(now, other, front, commands),
+        }
+        front.go_on(now, service, commands);
+        let next = [front.timers.next(), service.next_deadline()].into_iter().flatten().min();
+        commands.set_deadline(next);
+        if front.draining && !self.finished && front.open == 0 && service.idle() {
+            self.finished = true;
+            commands.finished();
+        }
+    }
+}
+
+/// Client connections, from bytes to requests and from answers to bytes.
+#[derive(Debug)]
+pub struct Front {
+    config: FrontConfig,
+    connections: Vec<Option<Connection>>,
+    open: usize,
+    timers: Timers,
+    date: DateCache,
+    /// The answer being made; one for all requests.
+    response: Response,
+    buffers: BufferPool,
+    /// Connections with held input that may go on, because an answer has made room.
+    resumable: Vec<ConnId>,
+    draining: bool,
+    counters: ServerCounters,
+}
+
+/// The connection of `id` among `connections`, unless the slot has passed to another.
+fn find(connections: &mut [Option<Connection>], id: ConnId) -> Option<&mut Connection> {
+    connections.get_mut(id.slot as usize)?.as_mut().filter(|connection| connection.id == id)
+}
+
+impl Front {
+    fn new(config: FrontConfig, counters: ServerCounters) -> Self {
+        Self {
+            config,
+            connections: Vec::new(),
+            open: 0,
+            timers: Timers::default(),
+            date: DateCache::new(),
+            response: Response::default(),
+            buffers: BufferPool::default(),
+            resumable: Vec::new(),
+            draining: false,
+            counters,
+        }
+    }
+
+    /// Whether the server is finishing: no new work should be started that could be left.
+    #[must_use]
+    pub fn draining(&self) -> bool {
+        self.draining
+    }
+
+    /// Answers `ticket` with what `fill` makes of the response. Does nothing where the client has gone.
+    pub fn answer<M>(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        commands: &mut Commands<M>,
+        fill: impl FnOnce(&mut Response),
+    ) {
+        if find(&mut self.connections, ticket.conn)
+            .and_then(|connection| connection.slot_index(ticket.number))
+            .is_none()
+        {
+            return;
+        }
+        let mut response = mem::take(&mut self.response);
+        fill(&mut response);
+        self.settle(now, ticket, &response, commands);
+        self.response = response;
+    }
+
+    fn owns(&self, id: ConnId) -> bool {
+        self.connections
+            .get(id.slot as usize)
+            .and_then(Option::as_ref)
+            .is_some_and(|connection| connection.id == id)
+    }
+
+    fn opened(&mut self, now: Now, id: ConnId) {
+        let slot = id.slot as usize;
+        if slot >= self.connections.len() {
+            self.connections.resize_with(slot + 1, || None);
+        }
+        let patience =
+            if self.draining { DRAIN_FIRST_REQUEST_GRACE } else { self.config.timeouts.idle };
+        self.connections[slot] = Some(Connection::new(id));
+        self.timers.set(id.slot, now.time + patience);
+        self.open += 1;
+    }
+
+    fn received<S: Service>(
+        &mut self,
+        now: Now,
+        id: ConnId,
+        bytes: &[u8],
+        service: &mut S,
+        commands: &mut Commands<S::Mail>,
+    ) {
+        self.date.refresh(now.unix_seconds);
+        let Some(connection) = find(&mut self.connections, id) else { return };
+        if connection.input == Input::Ended {
+            return;
+        }
+        if connection.blocked() || connection.receiving_paused {
+            connection.held.extend_from_slice(bytes);
+            return;
+        }
+        self.parse(now, id, bytes, service, commands);
+    }
+
+    /// Parses `input` as far as the connection allows, and holds the rest.
+    fn parse<S: Service>(
+        &mut self,
+        now: Now,
+        id: ConnId,
+        mut input: &[u8],
+        service: &mut S,
+        commands: &mut Commands<S::Mail>,
+    ) {
+        // Parts of `self` are lent out while a request borrows its connection's codec.
+        let mut response = mem::take(&mut self.response);
+        loop {
+            let ready = service.ready() && !self.draining;
+            let Some(connection) = find(&mut self.connections, id) else { break };
+            if connection.input == Input::Ended {
+                break;
+            }
+            if connection.blocked() {
+                if !input.is_empty() {
+                    connection.held.extend_from_slice(input);
+                }
+                break;
+            }
+            let ticket = Ticket { conn: id, number: connection.next_number() };
+            let (framing, handled) = match connection.codec.next(&mut input, &self.config.http) {
+                Ok(Step::Incomplete) => break,
+                Ok(Step::Head(head)) => {
+                    connection.continue_owed |= head.expects_continue;
+                    continue;
+                }
+                Ok(Step::Request(request)) => {
+                    connection.continue_owed = false;
+                    connection.head_deadline = None;
+                    let pages = &self.config.pages;
+                    let handled = pages.serve(&request.head, ready, &mut response, |out| {
+                        self.counters.write_metrics(out);
+                        service.write_metrics(out);
+                    });
+                    let handled = match handled {
+                        Some(handled) => handled,
+                        None => service.request(now, ticket, &request, &mut response, commands),
+                    };
+                    (framing_of(&request.head), handled)
+                }
+                Err(refusal) => {
+                    response.detail(refusal.status, refusal.detail);
+                    (REFUSED, Handled::Now)
+                }
+            };
+            if !framing.keep_alive {
+                connection.input = Input::Ended;
+            }
+            connection.slots.push_back(Slot { framing, answer: Answer::Awaited });
+            if handled == Handled::Now {
+                self.settle(now, ticket, &response, commands);
+            }
+        }
+        self.response = response;
+        self.after_input(now, id, commands);
+    }
+
+    /// Puts `response` in its slot and sends what can now be sent in order.
+    fn settle<M>(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        response: &Response,
+        commands: &mut Commands<M>,
+    ) {
+        let Some(connection) = find(&mut self.connections, ticket.conn) else { return };
+        let Some(index) = connection.slot_index(ticket.number) else { return };
+        self.counters.count_answer(response.status());
+        self.date.refresh(now.unix_seconds);
+        let mut framing = connection.slots[index].framing;
+        if index > 0 {
+            let mut bytes = self.buffers.take();
+            response.encode(&mut bytes, framing, &self.date);
+            connection.slots[index].answer = Answer::Ready(bytes);
+            return;
+        }
+        if self.draining && connection.slots.len() == 1 && !connection.has_unparsed() {
+            framing.keep_alive = false;
+        }
+        commands.send_with(ticket.conn, |out| response.encode(out, framing, &self.date));
+        connection.pop_answered();
+        while let Some(Slot { answer: Answer::Ready(bytes), framing: next }) =
+            connection.slots.front_mut()
+        {
+            commands.send(ticket.conn, bytes);
+            self.buffers.give_back(mem::take(bytes));
+            framing = *next;
+            connection.pop_answered();
+        }
+        if !framing.keep_alive {
+            self.close(ticket.conn, commands);
+            return;
+        }
+        if connection.receiving_paused && !connection.blocked() && !connection.resumable {
+            connection.resumable = true;
+            self.resumable.push(ticket.conn);
+        }
+        if connection.slots.is_empty() {
+            self.all_answered(now, ticket.conn, commands);
+        }
+    }
+
+    /// All answers of a connection are out: what is due to it now?
+    fn all_answered<M>(&mut self, now: Now, id: ConnId, commands: &mut Commands<M>) {
+        let Some(connection) = find(&mut self.connections, id) else { return };
+        let at_rest = connection.at_rest();
+        if at_rest && self.draining || connection.peer_closed && !connection.receiving_paused {
+            self.close(id, commands);
+            return;
+        }
+        if mem::take(&mut connection.continue_owed) {
+            commands.send(id, CONTINUE);
+        }
+        self.set_patience(now, id);
+    }
+
+    /// After input: whether to go on receiving, and what the client now has time for.
+    fn after_input<M>(&mut self, now: Now, id: ConnId, commands: &mut Commands<M>) {
+        let Some(connection) = find(&mut self.connections, id) else { return };
+        let pause = connection.blocked();
+        if pause != connection.receiving_paused {
+            connection.receiving_paused = pause;
+            match pause {
+                true => commands.pause(id),
+                false => commands.resume(id),
+            }
+        }
+        if connection.slots.is_empty() {
+            self.all_answered(now, id, commands);
+        } else {
+            self.set_patience(now, id);
+        }
+    }
+
+    /// Sets until when the client has time for what we are waiting for.
+    fn set_patience(&mut self, now: Now, id: ConnId) {
+        let timeouts = &self.config.timeouts;
+        let Some(connection) = find(&mut self.connections, id) else { return };
+        let deadline = if connection.congested {
+            // Counted from the beginning of the congestion, not from the last answer.
+            return;
+        } else if connection.receiving_paused || connection.peer_closed {
+            Time::FAR_FUTURE
+        } else {
+            match connection.codec.phase() {
+                Phase::Body => now.time + timeouts.body,
+                Phase::Head => *connection.head_deadline.get_or_insert(now.time + timeouts.header),
+                Phase::Idle if connection.slots.is_empty() => now.time + timeouts.idle,
+                Phase::Idle => Time::FAR_FUTURE,
+            }
+        };
+        self.timers.set(id.slot, deadline);
+    }
+
+    fn congested<M>(&mut self, now: Now, id: ConnId, commands: &mut Commands<M>) {
+        let Some(connection) = find(&mut self.connections, id) else { return };
+        connection.congested = true;
+        if !mem::replace(&mut connection.receiving_paused, true) {
+            commands.pause(id);
+        }
+        self.timers.set(id.slot, now.time + self.config.timeouts.send);
+    }
+
+    fn drained(&mut self, now: Now, id: ConnId) {
+        let Some(connection) = find(&mut self.connections, id) else { return };
+        connection.congested = false;
+        if !connection.blocked() && !mem::replace(&mut connection.resumable, true) {
+            self.resumable.push(id);
+        }
+        self.set_patience(now, id);
+    }
+
+    /// Goes on with the input of connections whose answers have made room.
+    fn go_on<S: Service>(&mut self, now: Now, service: &mut S, commands: &mut Commands<S::Mail>) {
+        while let Some(id) = self.resumable.pop() {
+            let Some(connection) = find(&mut self.connections, id) else { continue };
+            connection.resumable = false;
+            if connection.blocked() {
+                continue;
+            }
+            let held = mem::take(&mut connection.held);
+            self.parse(now, id, &held, service, commands);
+            self.buffers.give_back(held);
+        }
+    }
+
+    fn peer_closed<S: Service>(
+        &mut self,
+        now: Now,
+        id: ConnId,
+        service: &mut S,
+        commands: &mut Commands<S::Mail>,
+    ) {
+        let Some(connection) = find(&mut self.connections, id) else { return };
+        connection.peer_closed = true;
+        let unanswered = !connection.slots.is_empty() || connection.receiving_paused;
+        if !unanswered || self.config.half_closed == HalfClosed::Abandon {
+            commands.close(id);
+            self.forget(now, id, service, commands);
+        } else {
+            self.set_patience(now, id);
+        }
+    }
+
+    /// Does what is due to clients whose time is up.
+    fn expire<S: Service>(&mut self, now: Now, service: &mut S, commands: &mut Commands<S::Mail>) {
+        while let Some(slot) = self.timers.pop_due(now.time) {
+            let Some(connection) = &mut self.connections[slot as usize] else { continue };
+            let id = connection.id;
+            if connection.congested {
+                commands.abort(id);
+                self.forget(now, id, service, commands);
+            } else if connection.codec.phase() == Phase::Idle {
+                self.close(id, commands);
+            } else {
+                self.request_timed_out(now, id, commands);
+            }
+        }
+    }
+
+    /// Answers 408, after the answers still due, to a client that did not finish its request.
+    fn request_timed_out<M>(&mut self, now: Now, id: ConnId, commands: &mut Commands<M>) {
+        let Some(connection) = find(&mut self.connections, id) else { return };
+        let ticket = Ticket { conn: id, number: connection.next_number() };
+        connection.input = Input::Ended;
+        connection.slots.push_back(Slot { framing: REFUSED, answer: Answer::Awaited });
+        let mut response = mem::take(&mut self.response);
+        response.detail(Status::REQUEST_TIMEOUT, "The request was not complete in time");
+        self.settle(now, ticket, &response, commands);
+        self.response = response;
+    }
+
+    fn drain<M>(&mut self, now: Now, commands: &mut Commands<M>) {
+        self.draining = true;
+        for slot in 0..self.connections.len() {
+            let Some(connection) = &self.connections[slot] else { continue };
+            let id = connection.id;
+            if connection.is_fresh() && connection.at_rest() {
+                self.timers.set(id.slot, now.time + DRAIN_FIRST_REQUEST_GRACE);
+            } else if connection.at_rest() {
+                self.close(id, commands);
+            }
+        }
+    }
+
+    /// Closes a connection all of whose answers are out.
+    fn close<M>(&mut self, id: ConnId, commands: &mut Commands<M>) {
+        commands.close(id);
+        self.remove(id);
+    }
+
+    /// Drops a connection that is closed already, and tells the service which answers are awaited no more.
+    fn forget<S: Service>(
+        &mut self,
+        now: Now,
+        id: ConnId,
+        service: &mut S,
+        commands: &mut Commands<S::Mail>,
+    ) {
+        let Some(connection) = self.remove(id) else { return };
+        let mut number = connection.first_number;
+        for slot in connection.slots {
+            match slot.answer {
+                Answer::Awaited => service.abandon(now, Ticket { conn: id, number }, commands),
+                Answer::Ready(bytes) => self.buffers.give_back(bytes),
+            }
+            number = number.wrapping_add(1);
+        }
+    }
+
+    fn remove(&mut self, id: ConnId) -> Option<Connection> {
+        self.timers.set(id.slot, Time::FAR_FUTURE);
+        let removed = self.connections[id.slot as usize].take_if(|connection| connection.id == id);
+        self.open -= usize::from(removed.is_some());
+        removed
+    }
+}
+
+/// How the answer to a request that could not be parsed is put: we cannot tell where the next one begins.
+const REFUSED: Framing = Framing { version_minor: 1, keep_alive: false, head_only: false };
+
+fn framing_of(head: &Head<'_>) -> Framing {
+    Framing {
+        version_minor: head.version_minor,
+        keep_alive: head.keep_alive,
+        head_only: head.method == Method::Head,
+    }
+}

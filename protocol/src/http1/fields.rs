@@ -53,7 +53,7 @@ impl Fields {
     /// Takes one header line: `value` still has its blanks.
     pub(super) fn line(&mut self, name: &[u8], value: &[u8]) -> Result<(), Fault> {
         match name.len() {
-            4 if name.eq_ignore_ascii_case(b"host") => {
+            4 if is_named(name, b"host") => {
                 self.host = match self.host {
                     Host::Missing => match check_authority(trim_blanks(value), Port::Optional) {
                         Ok(()) => Host::Valid,
@@ -62,7 +62,7 @@ impl Fields {
                     _ => Host::Repeated,
                 };
             }
-            6 if name.eq_ignore_ascii_case(b"expect") => {
+            6 if is_named(name, b"expect") => {
                 let known = trim_blanks(value).eq_ignore_ascii_case(b"100-continue");
                 if !known {
                     self.expect = Expect::Unknown;
@@ -70,14 +70,14 @@ impl Fields {
                     self.expect = Expect::Continue;
                 }
             }
-            10 if name.eq_ignore_ascii_case(b"connection") => self.connection(value),
-            14 if name.eq_ignore_ascii_case(b"content-length") => {
+            10 if is_named(name, b"connection") => self.connection(value),
+            14 if is_named(name, b"content-length") => {
                 if self.content_length.is_some() {
                     return Err(Fault::Malformed("Content-Length is repeated"));
                 }
                 self.content_length = Some(parse_content_length(trim_blanks(value))?);
             }
-            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
+            17 if is_named(name, b"transfer-encoding") => {
                 if self.chunked {
                     return Err(Fault::Malformed("Transfer-Encoding is repeated"));
                 }
@@ -125,6 +125,17 @@ impl Fields {
             (false, None) => Ok(None),
         }
     }
+}
+
+/// Whether the token `name` is `lower` in whatever case. Quick because tokens hold no bytes but letters that
+/// bit 5 would turn into letters or hyphens.
+#[inline]
+fn is_named<const LENGTH: usize>(name: &[u8], lower: &[u8; LENGTH]) -> bool {
+    let Ok(name) = <&[u8; LENGTH]>::try_from(name) else {
+        return false;
+    };
+    let difference = |sum, (byte, lower): (&u8, &u8)| sum | (byte | 0x20) ^ lower;
+    name.iter().zip(lower).fold(0, difference) == 0
 }
 
 /// Digits and nothing else: no sign, no list, no overflow.

@@ -3,7 +3,7 @@
 //! RFC 9112 section 3, with exactly one space between its parts. What is wrong is told at the byte that
 //! makes it wrong; nothing waits for the line's end.
 
-use super::classes::{TARGET, TOKEN};
+use super::classes::{target_run, token_run};
 use super::fault::Fault;
 use super::head::FirstLine;
 use super::method::Method;
@@ -87,7 +87,7 @@ impl FirstLine for RequestLine {
 
 impl RequestLine {
     fn scan_method(&mut self, bytes: &[u8], at: usize) -> Result<usize, Fault> {
-        let end = TOKEN.run(bytes, at);
+        let end = token_run(bytes, at);
         match bytes.get(end) {
             None => return Ok(end),
             Some(b' ') if end > 0 => {}
@@ -108,7 +108,7 @@ impl RequestLine {
     }
 
     fn scan_target(&mut self, bytes: &[u8], at: usize) -> Result<usize, Fault> {
-        let end = TARGET.run(bytes, at);
+        let end = target_run(bytes, at);
         match bytes.get(end) {
             None => return Ok(end),
             Some(b' ') => {}

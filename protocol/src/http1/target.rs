@@ -5,6 +5,7 @@
 //! The host of an absolute target is checked and dropped: nothing here is chosen by host.
 
 use std::borrow::Cow;
+use std::net::Ipv6Addr;
 use std::ops::Range;
 
 use super::classes::HOST;
@@ -101,9 +102,14 @@ pub(super) struct TargetSpans {
 impl TargetSpans {
     /// Checks `raw`, whose bytes are all allowed in targets and which starts at byte `start` of its message.
     pub(super) fn check(method: Method, raw: &[u8], start: usize) -> Result<Self, Fault> {
+        // Most targets hold neither, and one look shows it.
+        if memchr::memchr2(b'?', b'%', raw).is_none() && is_path(method, raw) {
+            let path = start..start + raw.len();
+            return Ok(Self { path, query: None, implied_path: None });
+        }
         check_percent_encoding(raw)?;
         let path_start = match raw {
-            [b'/', ..] if method != Method::Connect => 0,
+            _ if is_path(method, raw) => 0,
             b"*" if method == Method::Options => 0,
             b"*" => return Err(Fault::Malformed("only OPTIONS may have the target *")),
             [] => return Err(Fault::Malformed("the request target is empty")),
@@ -150,6 +156,11 @@ fn check_percent_encoding(raw: &[u8]) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Whether the target is of the usual form.
+fn is_path(method: Method, raw: &[u8]) -> bool {
+    raw.first() == Some(&b'/') && method != Method::Connect
+}
+
 /// Checks scheme and authority of an absolute target and returns where its path starts.
 fn check_origin(raw: &[u8]) -> Result<usize, Fault> {
     const SCHEMES: [&[u8]; 2] = [b"http://", b"https://"];
@@ -180,30 +191,40 @@ pub(super) enum Port {
 /// Checks `host[:port]`, the value of `Host` and part of some targets. User information is refused, as
 /// RFC 9110 section 4.2.4 advises.
 pub(super) fn check_authority(authority: &[u8], port: Port) -> Result<(), Fault> {
-    let host_end = if authority.first() == Some(&b'[') {
-        let close = memchr::memchr(b']', authority)
+    let (host, rest) = authority.split_at(host_length(authority)?);
+    match (rest, port) {
+        ([] | [b':'], Port::Optional) => Ok(()),
+        ([b':', digits @ ..], _) if !host.is_empty() => check_port(digits),
+        ([] | [b':', ..], _) => Err(Fault::Malformed("the host is not of the form host:port")),
+        _ => Err(Fault::Malformed("the host holds a byte that no host name may hold")),
+    }
+}
+
+/// Length of the host that `authority` starts with: a name, or an IPv6 address in brackets.
+fn host_length(authority: &[u8]) -> Result<usize, Fault> {
+    if let Some((b'[', rest)) = authority.split_first() {
+        let length = memchr::memchr(b']', rest)
             .ok_or(Fault::Malformed("the host's address lacks its closing bracket"))?;
-        let literal = &authority[1..close];
-        if !literal.iter().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.')) {
-            return Err(Fault::Malformed("the host's address is not an IPv6 address"));
-        }
-        close + 1
-    } else {
-        memchr::memchr(b':', authority).unwrap_or(authority.len())
-    };
-    let (host, rest) = authority.split_at(host_end);
-    if host.first() != Some(&b'[') && !HOST.holds_all(host) {
-        return Err(Fault::Malformed("the host holds a byte that no host name may hold"));
+        let text = std::str::from_utf8(&rest[..length]).unwrap_or_default();
+        return match text.parse::<Ipv6Addr>() {
+            Ok(_) => Ok(length + 2),
+            Err(_) => Err(Fault::Malformed("the host's address is not an IPv6 address")),
+        };
     }
-    let digits = match rest {
-        [] if port == Port::Optional => return Ok(()),
-        [b':'] if port == Port::Optional => return Ok(()),
-        [b':', digits @ ..] if !host.is_empty() => digits,
-        _ => return Err(Fault::Malformed("the host is not of the form host:port")),
-    };
-    let in_range = std::str::from_utf8(digits).ok().and_then(|text| text.parse::<u16>().ok());
-    if in_range.is_none() || !digits.iter().all(u8::is_ascii_digit) {
-        return Err(Fault::Malformed("the host's port is not a number from 0 to 65535"));
+    let mut length = HOST.run(authority, 0);
+    while let Some((b'%', rest)) = authority[length..].split_first()
+        && hex_pair(rest).is_some()
+    {
+        length = HOST.run(authority, length + 3);
     }
-    Ok(())
+    Ok(length)
+}
+
+fn check_port(digits: &[u8]) -> Result<(), Fault> {
+    const FAULT: Fault = Fault::Malformed("the host's port is not a number from 0 to 65535");
+    let port = digits.iter().try_fold(0_u16, |port, digit| {
+        let digit = digit.is_ascii_digit().then_some(u16::from(digit.wrapping_sub(b'0')))?;
+        port.checked_mul(10)?.checked_add(digit)
+    });
+    if digits.is_empty() || port.is_none() { Err(FAULT) } else { Ok(()) }
 }

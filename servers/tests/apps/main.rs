@@ -1,0 +1,6 @@
+//! The servers against their contracts, without an engine: each app driven by hand in virtual time.
+
+mod driver;
+
+mod classifier;
+mod proxy;

@@ -24,6 +24,8 @@ pub struct JobSpec {
     pub tag: u64,
     /// Characters of all its sequences; as many as if all were as long as the longest, unless said.
     pub characters: u64,
+    /// How much its waiting counts beside that of others, where a strategy weighs jobs; 1 unless said.
+    pub weight: u32,
 }
 
 impl JobSpec {
@@ -31,13 +33,20 @@ impl JobSpec {
     #[must_use]
     pub const fn new(customer: CustomerId, sequences: u32, longest: u32, tag: u64) -> Self {
         let characters = sequences as u64 * longest as u64;
-        Self { customer, sequences, longest, tag, characters }
+        Self { customer, sequences, longest, tag, characters, weight: 1 }
     }
 
     /// Says how many characters its sequences have together.
     #[must_use]
     pub const fn with_characters(mut self, characters: u64) -> Self {
         self.characters = characters;
+        self
+    }
+
+    /// Says how much its waiting counts; 0 counts as 1.
+    #[must_use]
+    pub const fn with_weight(mut self, weight: u32) -> Self {
+        self.weight = if weight == 0 { 1 } else { weight };
         self
     }
 }

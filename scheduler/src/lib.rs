@@ -18,6 +18,7 @@
 
 pub mod balance;
 mod batch;
+mod by_length;
 mod composition;
 mod config;
 pub mod cost;
@@ -31,6 +32,7 @@ mod scheduler;
 mod strategy;
 
 pub use batch::{Batch, Slot};
+pub use composition::{CompositionKind, UnknownComposition};
 pub use config::SchedulerConfig;
 pub use job::{CustomerId, Job, JobId, JobSpec};
 pub use jobs::Backlog;

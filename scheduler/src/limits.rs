@@ -28,6 +28,22 @@ pub const COST_OBSERVATIONS_MIN: u64 = 16;
 /// Another kind of cost model takes over when its error is below this part of the present one's.
 pub const COST_SWITCH_ADVANTAGE: f64 = 0.5;
 
+/// Waiting jobs that the anchor's batch looks at to fill itself.
+pub const RIDERS_LOOKED_AT_MAX: usize = 256;
+
+/// Jobs that a plan covers: the shortest.
+pub const PLAN_JOBS_MAX: usize = 512;
+
+/// Batches that a plan covers, counted as if every job had one sequence. It keeps plans for small batches,
+/// whose effort grows with the number of batches, as cheap as those for large ones.
+pub const PLAN_BATCHES_MAX: usize = 32;
+
+/// Jobs up to which a plan is sought by trying every first batch; the effort grows with the cube.
+pub const PLAN_FIRST_BATCHES_MAX: usize = 24;
+
+/// Lengths told apart where jobs are kept by length, in characters; longer jobs count as equally long.
+pub(crate) const LENGTHS_MAX: u32 = 1 << 18;
+
 /// A queue may hold no more jobs than there are indices into its tables; the last one means "none".
 pub(crate) const JOB_INDICES: usize = u32::MAX as usize;
 

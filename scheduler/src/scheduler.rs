@@ -8,8 +8,9 @@ use std::time::Duration;
 use ringyard_time::Time;
 
 use crate::batch::{Batch, Slot};
-use crate::composition::{Composition, Fill};
+use crate::composition::{self, Composition, CompositionKind};
 use crate::config::SchedulerConfig;
+use crate::cost::CostModel;
 use crate::job::{CustomerId, Job, JobId, JobSpec};
 use crate::jobs::Backlog;
 use crate::limits::JOB_INDICES;
@@ -40,8 +41,10 @@ impl Scheduler {
     #[must_use]
     pub fn new(config: SchedulerConfig) -> Self {
         let strategy = config.strategy;
-        let queue = Queue::new(strategy, Time::ZERO);
-        Self { config, strategy, queue, composition: Box::new(Fill) }
+        let mut queue = Queue::new(strategy, config.cost_model);
+        let composition = composition::build(config.composition, strategy);
+        queue.keep_lengths(composition.needs_lengths());
+        Self { config, strategy, queue, composition }
     }
 
     /// Queues a job.
@@ -106,6 +109,26 @@ impl Scheduler {
     pub fn set_strategy(&mut self, kind: StrategyKind, now: Time) {
         self.strategy = kind;
         self.queue.reorder(kind, now);
+        self.set_composition(self.config.composition);
+    }
+
+    /// Chooses which jobs share a batch from now on.
+    pub fn set_composition(&mut self, kind: CompositionKind) {
+        self.config.composition = kind;
+        self.composition = composition::build(kind, self.strategy);
+        self.queue.keep_lengths(self.composition.needs_lengths());
+    }
+
+    /// The composition asked for.
+    #[must_use]
+    pub fn composition(&self) -> CompositionKind {
+        self.config.composition
+    }
+
+    /// Says what a batch is expected to cost from now on: on the backend that is to be served next, if they
+    /// differ.
+    pub fn set_cost_model(&mut self, model: CostModel) {
+        self.queue.set_cost_model(model);
     }
 
     /// The strategy in force.
@@ -180,21 +203,31 @@ mod tests {
         assert!(scheduler.is_empty());
     }
 
+    fn capacities(scheduler: &Scheduler, batch: &Batch) -> Vec<usize> {
+        let mut capacities = vec![batch.jobs.capacity()];
+        scheduler.queue.capacities(&mut capacities);
+        scheduler.composition.capacities(&mut capacities);
+        capacities
+    }
+
+    fn check_steady_state(strategy: StrategyKind, composition: CompositionKind) {
+        let config = SchedulerConfig { strategy, composition, ..SchedulerConfig::default() };
+        let mut scheduler = Scheduler::new(config);
+        let mut batch = Batch::default();
+        churn(&mut scheduler, &mut batch);
+        let reached = capacities(&scheduler, &batch);
+        for _ in 0..10 {
+            churn(&mut scheduler, &mut batch);
+        }
+        assert_eq!(capacities(&scheduler, &batch), reached, "{strategy}, {composition}");
+    }
+
     #[test]
     fn the_steady_state_grows_nothing() {
         for strategy in StrategyKind::ALL {
-            let mut scheduler = Scheduler::new(SchedulerConfig {
-                strategy: *strategy,
-                ..SchedulerConfig::default()
-            });
-            let mut batch = Batch::default();
-            churn(&mut scheduler, &mut batch);
-            let capacities = (scheduler.queue.capacities(), batch.jobs.capacity());
-            for _ in 0..10 {
-                churn(&mut scheduler, &mut batch);
+            for composition in CompositionKind::ALL {
+                check_steady_state(*strategy, *composition);
             }
-            let later = (scheduler.queue.capacities(), batch.jobs.capacity());
-            assert_eq!(capacities, later, "{strategy}");
         }
     }
 }

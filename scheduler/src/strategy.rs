@@ -33,6 +33,11 @@ impl StrategyKind {
         }
     }
 
+    /// Whether it serves the shortest first whoever's they are, so that a plan may stand in for it.
+    pub(crate) const fn is_shortest_first(self) -> bool {
+        matches!(self, Self::Sjf)
+    }
+
     /// How long the strategy holds an incomplete batch unless told otherwise.
     #[must_use]
     pub const fn linger_default(self) -> Duration {

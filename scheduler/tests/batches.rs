@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ringyard_scheduler::{
-    Batch, CustomerId, JobSpec, Scheduler, SchedulerConfig, Slot, StrategyKind,
+    Batch, CompositionKind, CustomerId, JobSpec, Scheduler, SchedulerConfig, Slot, StrategyKind,
 };
 use ringyard_time::Time;
 
@@ -28,7 +28,18 @@ fn drain(scheduler: &mut Scheduler, sequences_max: u32) -> Vec<Vec<u64>> {
 }
 
 fn check(strategy: StrategyKind, sequences_max: u32, rows: &[Row], batches: &[&[u64]]) {
-    let mut scheduler = Scheduler::new(SchedulerConfig { strategy, ..SchedulerConfig::default() });
+    check_composed(CompositionKind::Fill, strategy, sequences_max, rows, batches);
+}
+
+fn check_composed(
+    composition: CompositionKind,
+    strategy: StrategyKind,
+    sequences_max: u32,
+    rows: &[Row],
+    batches: &[&[u64]],
+) {
+    let config = SchedulerConfig { strategy, composition, ..SchedulerConfig::default() };
+    let mut scheduler = Scheduler::new(config);
     queue(&mut scheduler, rows);
     assert_eq!(drain(&mut scheduler, sequences_max), batches);
 }
@@ -88,6 +99,35 @@ fn a_job_too_large_for_the_slot_goes_alone() {
         &[(0, 1, 1), (0, 9, 1), (0, 1, 1), (0, 1, 1)],
         &[&[0], &[1], &[2, 3]],
     );
+}
+
+#[test]
+fn an_anchor_takes_the_longest_that_cost_it_nothing() {
+    let check = |strategy, sequences_max, rows: &[Row], batches: &[&[u64]]| {
+        check_composed(CompositionKind::Anchor, strategy, sequences_max, rows, batches);
+    };
+    // 9 rides with nobody shorter; of those no longer than 5, the longest and of equals the oldest.
+    let rows = [(0, 1, 5), (0, 1, 9), (0, 1, 2), (1, 1, 5), (1, 1, 5), (1, 1, 1)];
+    check(StrategyKind::Fcfs, 3, &rows, &[&[0, 3, 4], &[1, 2, 5]]);
+    // One that does not fit is passed over.
+    check(StrategyKind::Fcfs, 3, &[(0, 2, 5), (0, 2, 4), (0, 1, 3)], &[&[0, 2], &[1]]);
+    // Riding along is not a turn: customer 1 is still next.
+    check(
+        StrategyKind::Fair,
+        2,
+        &[(0, 1, 9), (1, 1, 9), (1, 1, 8), (0, 1, 8)],
+        &[&[0, 1], &[2, 3]],
+    );
+    // One too large for the slot takes nobody along.
+    check(StrategyKind::Fcfs, 3, &[(0, 4, 9), (0, 1, 1)], &[&[0], &[1]]);
+}
+
+#[test]
+fn a_plan_mixes_no_lengths_that_are_better_apart() {
+    let rows = [(0, 1, 100), (0, 1, 10), (0, 1, 99), (0, 1, 11)];
+    check_composed(CompositionKind::Plan, StrategyKind::Sjf, 4, &rows, &[&[1, 3], &[2, 0]]);
+    // Any other strategy says whose turn it is.
+    check_composed(CompositionKind::Plan, StrategyKind::Fcfs, 4, &rows, &[&[0, 2, 3, 1]]);
 }
 
 #[test]

@@ -8,7 +8,8 @@ use naive::Naive;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use ringyard_scheduler::{
-    Batch, CustomerId, JobId, JobSpec, QueueFull, Scheduler, SchedulerConfig, Slot, StrategyKind,
+    Batch, CompositionKind, CustomerId, JobId, JobSpec, QueueFull, Scheduler, SchedulerConfig,
+    Slot, StrategyKind,
 };
 use ringyard_time::Time;
 
@@ -32,11 +33,16 @@ enum Step {
         sequences_max: u32,
     },
     Switch(StrategyKind),
+    Recompose(CompositionKind),
     Wait(Duration),
 }
 
 fn strategy_kind() -> impl Strategy<Value = StrategyKind> {
     prop::sample::select(StrategyKind::ALL)
+}
+
+fn composition_kind() -> impl Strategy<Value = CompositionKind> {
+    prop::sample::select(CompositionKind::ALL)
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -47,6 +53,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0u32..8).prop_map(|sequences_max| Step::Pop { sequences_max }),
         1 => (0u32..8).prop_map(|sequences_max| Step::PopAtDeadline { sequences_max }),
         1 => strategy_kind().prop_map(Step::Switch),
+        1 => composition_kind().prop_map(Step::Recompose),
         2 => (0u64..40).prop_map(|ms| Step::Wait(Duration::from_millis(ms))),
     ]
 }
@@ -62,11 +69,17 @@ struct Pair {
 }
 
 impl Pair {
-    fn new(strategy: StrategyKind, linger: Option<Duration>) -> Self {
-        let config = SchedulerConfig { strategy, linger, queue_jobs_max: QUEUE_JOBS_MAX };
+    fn new(strategy: StrategyKind, composition: CompositionKind, linger: Option<Duration>) -> Self {
+        let config = SchedulerConfig {
+            strategy,
+            composition,
+            linger,
+            queue_jobs_max: QUEUE_JOBS_MAX,
+            ..SchedulerConfig::default()
+        };
         Self {
             real: Scheduler::new(config),
-            naive: Naive::new(strategy, linger),
+            naive: Naive::new(strategy, composition, linger),
             now: Time::ZERO + Duration::from_secs(1),
             batch: Batch::default(),
             issued: Vec::new(),
@@ -90,6 +103,11 @@ impl Pair {
                 self.real.set_strategy(kind, self.now);
                 self.naive.set_strategy(kind);
                 assert_eq!(self.real.strategy(), kind);
+            }
+            Step::Recompose(kind) => {
+                self.real.set_composition(kind);
+                self.naive.composition = kind;
+                assert_eq!(self.real.composition(), kind);
             }
             Step::Wait(duration) => self.now += duration,
         }
@@ -125,7 +143,7 @@ impl Pair {
         let popped = self.real.pop_batch(self.now, &slot, &mut self.batch);
         assert_eq!(popped, due, "a batch leaves from its deadline on, and not before");
         assert_eq!(popped, !self.batch.is_empty());
-        assert_eq!(self.batch.jobs, self.naive.pop_batch(self.now, &slot));
+        self.naive.pop_batch(self.now, &slot, &self.batch.jobs);
         let specs = self.batch.jobs.iter().map(|job| job.spec);
         assert_eq!(self.batch.sequences, specs.clone().map(|spec| spec.sequences).sum::<u32>());
         assert_eq!(self.batch.longest, specs.map(|spec| spec.longest).max().unwrap_or(0));
@@ -193,10 +211,11 @@ proptest! {
     #[test]
     fn agrees_with_the_naive_scheduler(
         strategy in strategy_kind(),
+        composition in composition_kind(),
         linger in prop::option::of((0u64..100).prop_map(Duration::from_millis)),
         steps in prop::collection::vec(step(), 0..120),
     ) {
-        let mut pair = Pair::new(strategy, linger);
+        let mut pair = Pair::new(strategy, composition, linger);
         for step in steps {
             pair.take(step);
         }

@@ -20,4 +20,7 @@ impl Composition for Fill {
             batch.push(queue.serve(index));
         }
     }
+
+    #[cfg(test)]
+    fn capacities(&self, _into: &mut Vec<usize>) {}
 }

@@ -190,6 +190,11 @@ impl CostModel {
         self.intercept
     }
 
+    /// The job's own feature.
+    pub(crate) fn feature_of(&self, spec: &JobSpec) -> f64 {
+        self.kind.feature(&BatchShape::of(spec))
+    }
+
     /// What a batch of this shape costs.
     #[must_use]
     pub fn cost(&self, shape: &BatchShape) -> Cost {

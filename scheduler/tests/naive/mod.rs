@@ -5,12 +5,13 @@
 
 use std::time::Duration;
 
-use ringyard_scheduler::{CustomerId, Job, JobId, Slot, StrategyKind};
+use ringyard_scheduler::{CompositionKind, CustomerId, Job, JobId, Slot, StrategyKind};
 use ringyard_time::Time;
 
 /// A queue in order of arrival, and for each customer the moment from which its turn counts.
 pub(crate) struct Naive {
     pub(crate) strategy: StrategyKind,
+    pub(crate) composition: CompositionKind,
     pub(crate) linger: Option<Duration>,
     pub(crate) queued: Vec<Job>,
     /// For each customer with queued jobs, the count of events when it joined or was last served.
@@ -19,8 +20,19 @@ pub(crate) struct Naive {
 }
 
 impl Naive {
-    pub(crate) fn new(strategy: StrategyKind, linger: Option<Duration>) -> Self {
-        Self { strategy, linger, queued: Vec::new(), waiting_since: Vec::new(), events: 0 }
+    pub(crate) fn new(
+        strategy: StrategyKind,
+        composition: CompositionKind,
+        linger: Option<Duration>,
+    ) -> Self {
+        Self {
+            strategy,
+            composition,
+            linger,
+            queued: Vec::new(),
+            waiting_since: Vec::new(),
+            events: 0,
+        }
     }
 
     pub(crate) fn push(&mut self, job: Job) {
@@ -41,30 +53,64 @@ impl Naive {
         self.note_customers();
     }
 
-    /// The batch that leaves now, in its order; empty if none does.
-    pub(crate) fn pop_batch(&mut self, now: Time, slot: &Slot) -> Vec<Job> {
-        let Some(oldest) = self.queued.first().copied() else { return Vec::new() };
-        let before = (self.queued.clone(), self.waiting_since.clone());
-        let mut batch: Vec<Job> = Vec::new();
-        let mut stopped = false;
-        while !stopped && let Some(next) = self.next() {
-            let sequences = |jobs: &[Job]| jobs.iter().map(|job| job.spec.sequences).sum::<u32>();
-            let fits = sequences(&batch) + next.spec.sequences <= slot.sequences_max;
-            if batch.is_empty() || fits {
-                self.serve(&next);
-                batch.push(next);
-                stopped = sequences(&batch) >= slot.sequences_max;
-            } else {
-                stopped = true;
-            }
-        }
+    /// Whether this is a batch that may leave now; if so it leaves.
+    pub(crate) fn pop_batch(&mut self, now: Time, slot: &Slot, batch: &[Job]) {
+        let Some(oldest) = self.queued.first().copied() else {
+            return assert_eq!(batch, [], "nothing comes of nothing");
+        };
         let linger = self.linger.unwrap_or(match self.strategy {
             StrategyKind::Fcfs => Duration::from_millis(50),
             _ => Duration::ZERO,
         });
-        if !stopped && now.since(oldest.arrived) < linger {
-            (self.queued, self.waiting_since) = before;
-            batch.clear();
+        let before = (self.queued.clone(), self.waiting_since.clone());
+        let everything = self.fill(&Slot { sequences_max: u32::MAX });
+        (self.queued, self.waiting_since) = before;
+        if sequences(&everything) < slot.sequences_max && now.since(oldest.arrived) < linger {
+            return assert_eq!(batch, [], "an incomplete batch is held");
+        }
+        match self.composition {
+            CompositionKind::Fill => assert_eq!(batch, self.fill(slot)),
+            CompositionKind::Plan if self.strategy == StrategyKind::Sjf => {
+                assert!(!batch.is_empty(), "a plan begins with a batch");
+                let fits = batch.len() == 1 || sequences(batch) <= slot.sequences_max;
+                assert!(fits, "a planned batch fits");
+                for job in batch {
+                    assert_eq!(self.cancel(job.id).as_ref(), Some(job), "a plan is of queued jobs");
+                }
+            }
+            CompositionKind::Anchor | CompositionKind::Plan => {
+                assert_eq!(batch, self.anchor(slot));
+            }
+            other => unreachable!("no oracle for {other}"),
+        }
+    }
+
+    /// Jobs by turns until one does not fit.
+    fn fill(&mut self, slot: &Slot) -> Vec<Job> {
+        let mut batch = Vec::new();
+        while let Some(next) = self.next() {
+            if !batch.is_empty() && sequences(&batch) + next.spec.sequences > slot.sequences_max {
+                break;
+            }
+            self.serve(&next);
+            batch.push(next);
+        }
+        batch
+    }
+
+    /// The job whose turn it is, and what fits of those no longer, longest first.
+    fn anchor(&mut self, slot: &Slot) -> Vec<Job> {
+        let anchor = self.next().expect("something is queued");
+        self.serve(&anchor);
+        let mut batch = vec![anchor];
+        let mut riders = self.queued.clone();
+        riders.retain(|job| job.spec.longest <= anchor.spec.longest);
+        riders.sort_by_key(|job| std::cmp::Reverse(job.spec.longest));
+        for rider in riders {
+            if sequences(&batch) + rider.spec.sequences <= slot.sequences_max {
+                self.cancel(rider.id);
+                batch.push(rider);
+            }
         }
         batch
     }
@@ -104,4 +150,8 @@ impl Naive {
             }
         }
     }
+}
+
+fn sequences(jobs: &[Job]) -> u32 {
+    jobs.iter().map(|job| job.spec.sequences).sum()
 }

@@ -1,0 +1,289 @@
+//! Plan: the first batch of a plan for all that is queued, made to keep the weighted sum of completion times
+//! small.
+//!
+//! Two plans are drawn up and the better one followed: contiguous runs by length ([`runs`]), which is
+//! nearly the best there is as long as all weights are equal, and the greedy one by weight over cost
+//! ([`greedy`]), which is needed as soon as they are not. In a short backlog, where one batch more or less is
+//! much of the whole, both are also tried after every other first batch. Looking only as far as
+//! [`PLAN_JOBS_MAX`] jobs and [`PLAN_BATCHES_MAX`] full batches of the shortest keeps planning cheap. While
+//! nothing arrives, leaves or changes, the next batch of the plan is still the right one, and no plan is made.
+
+mod greedy;
+#[cfg(test)]
+mod optimum;
+mod runs;
+
+use ringyard_time::Time;
+
+use super::Composition;
+use crate::batch::{Batch, Slot};
+use crate::cost::CostModel;
+use crate::job::JobSpec;
+use crate::jobs::JobIndex;
+use crate::limits::{PLAN_BATCHES_MAX, PLAN_FIRST_BATCHES_MAX, PLAN_JOBS_MAX};
+use crate::queue::Queue;
+
+use greedy::Greedy;
+use runs::Runs;
+
+/// A job as a planner sees it.
+#[derive(Clone, Copy, Debug)]
+struct Item {
+    index: JobIndex,
+    longest: u32,
+    sequences: u32,
+    weight: u32,
+    /// What it adds to a batch: its own feature under the cost model.
+    feature: f64,
+}
+
+impl Item {
+    fn new(index: JobIndex, spec: &JobSpec, model: &CostModel) -> Self {
+        Self {
+            index,
+            longest: spec.longest,
+            sequences: spec.sequences,
+            weight: spec.weight,
+            feature: model.feature_of(spec),
+        }
+    }
+}
+
+/// Batches, one after the other, of positions in the list of items that was planned for.
+#[derive(Debug, Default)]
+struct Batches {
+    positions: Vec<u32>,
+    /// Where each batch ends in `positions`.
+    ends: Vec<u32>,
+}
+
+impl Batches {
+    fn clear(&mut self) {
+        self.positions.clear();
+        self.ends.clear();
+    }
+
+    fn push(&mut self, positions: impl IntoIterator<Item = u32>) {
+        self.positions.extend(positions);
+        self.ends.push(self.length());
+    }
+
+    /// Appends the batches of another plan, which calls every position by another name.
+    fn append(&mut self, plan: &Self, rename: impl Fn(u32) -> u32) {
+        let offset = self.length();
+        self.positions.extend(plan.positions.iter().map(|position| rename(*position)));
+        self.ends.extend(plan.ends.iter().map(|end| offset + end));
+    }
+
+    fn length(&self) -> u32 {
+        u32::try_from(self.positions.len()).expect("a plan is short")
+    }
+}
+
+/// Draws up plans, keeping its working memory from one to the next.
+#[derive(Debug, Default)]
+struct Planner {
+    pair: Pair,
+    /// For plans that begin with another batch: that batch, what is left, and where it stood among all.
+    first: Vec<u32>,
+    rest: Vec<Item>,
+    rest_positions: Vec<u32>,
+    best: Batches,
+}
+
+/// The two ways to plan, of which the better counts.
+#[derive(Debug, Default)]
+struct Pair {
+    runs: Runs,
+    greedy: Greedy,
+}
+
+impl Pair {
+    /// The better plan, and its weighted sum of completion times.
+    fn plan(&mut self, items: &[Item], model: &CostModel, sequences_max: u32) -> (&Batches, f64) {
+        let (runs, runs_sum) = self.runs.plan(items, model, sequences_max);
+        let (greedy, greedy_sum) = self.greedy.plan(items, model, sequences_max);
+        if greedy_sum < runs_sum { (greedy, greedy_sum) } else { (runs, runs_sum) }
+    }
+}
+
+impl Planner {
+    /// Plans for items sorted by length.
+    fn plan(&mut self, items: &[Item], model: &CostModel, sequences_max: u32) -> &Batches {
+        let (plan, sum) = self.pair.plan(items, model, sequences_max);
+        self.best.clear();
+        self.best.append(plan, |position| position);
+        if items.len() <= PLAN_FIRST_BATCHES_MAX {
+            self.try_first_batches(items, model, sequences_max, sum);
+        }
+        &self.best
+    }
+
+    /// Tries the batch around each anchor as the first, with the better plan for the rest after it, and
+    /// keeps the best if it is better than `sum`.
+    fn try_first_batches(
+        &mut self,
+        items: &[Item],
+        model: &CostModel,
+        sequences_max: u32,
+        sum: f64,
+    ) {
+        let weight: f64 = items.iter().map(|item| f64::from(item.weight)).sum();
+        let mut least = sum;
+        for anchor in (0u32..).take(items.len()) {
+            let greedy = &mut self.pair.greedy;
+            let cost = greedy.around(items, anchor, model, sequences_max, &mut self.first);
+            let mut first = self.first.iter().copied().peekable();
+            let rest = (0u32..).take(items.len()).filter(|item| first.next_if_eq(item).is_none());
+            self.rest_positions.clear();
+            self.rest_positions.extend(rest);
+            self.rest.clear();
+            self.rest.extend(self.rest_positions.iter().map(|position| items[*position as usize]));
+            let (plan, sum) = self.pair.plan(&self.rest, model, sequences_max);
+            if cost * weight + sum < least {
+                least = cost * weight + sum;
+                let rest_positions = &self.rest_positions;
+                self.best.clear();
+                self.best.push(self.first.iter().copied());
+                self.best.append(plan, |position| rest_positions[position as usize]);
+            }
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    planner: Planner,
+    items: Vec<Item>,
+    /// The jobs of the batches planned and not yet taken, the next batch last.
+    next: Vec<JobIndex>,
+    /// How many jobs of `next` each of these batches has, the next batch last.
+    sizes: Vec<u32>,
+    /// Jobs that the plan covered when it was made.
+    covered: usize,
+    /// What the plan was made for; it holds as long as this does.
+    made_for: Option<Circumstances>,
+}
+
+/// All that a plan depends on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Circumstances {
+    version: u64,
+    slot: Slot,
+    model: CostModel,
+}
+
+impl Circumstances {
+    fn of(queue: &Queue, slot: &Slot) -> Self {
+        Self { version: queue.version(), slot: *slot, model: *queue.cost_model() }
+    }
+}
+
+impl Composition for Plan {
+    fn needs_lengths(&self) -> bool {
+        true
+    }
+
+    fn compose(&mut self, queue: &mut Queue, _now: Time, slot: &Slot, batch: &mut Batch) {
+        if self.made_for != Some(Circumstances::of(queue, slot)) || self.is_used_up(queue) {
+            self.make(queue, slot);
+        }
+        let size = self.sizes.pop().expect("a plan for jobs has a batch") as usize;
+        for index in self.next.drain(self.next.len() - size..).rev() {
+            batch.push(queue.remove(index));
+        }
+        self.made_for = Some(Circumstances::of(queue, slot));
+    }
+
+    #[cfg(test)]
+    fn capacities(&self, into: &mut Vec<usize>) {
+        into.extend([self.items.capacity(), self.next.capacity(), self.sizes.capacity()]);
+    }
+}
+
+impl Plan {
+    /// Whether the plan has come near enough to its end that jobs beyond it should be looked at.
+    fn is_used_up(&self, queue: &Queue) -> bool {
+        let queued = queue.jobs().total().jobs;
+        self.next.is_empty() || (self.next.len() < queued && self.next.len() < self.covered / 2)
+    }
+
+    fn make(&mut self, queue: &Queue, slot: &Slot) {
+        let model = queue.cost_model();
+        let jobs_max = PLAN_JOBS_MAX
+            .min((slot.sequences_max as usize).max(1).saturating_mul(PLAN_BATCHES_MAX));
+        self.items.clear();
+        self.items.extend(
+            queue
+                .by_length()
+                .upwards()
+                .take(jobs_max)
+                .map(|index| Item::new(index, &queue.jobs().job(index).spec, model)),
+        );
+        // Beyond the table of lengths, and among equal lengths of unequal weight, that order says nothing.
+        self.items.sort_by_key(|item| (item.longest, std::cmp::Reverse(item.weight)));
+        self.covered = self.items.len();
+
+        let plan = self.planner.plan(&self.items, model, slot.sequences_max);
+        let indices = plan.positions.iter().map(|position| self.items[*position as usize].index);
+        self.next.clear();
+        self.next.extend(indices.rev());
+        self.sizes.clear();
+        let starts = std::iter::once(&0).chain(&plan.ends);
+        self.sizes.extend(plan.ends.iter().zip(starts).map(|(end, start)| end - start));
+        self.sizes.reverse();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::CustomerId;
+    use crate::strategy::StrategyKind;
+
+    const SLOT: Slot = Slot { sequences_max: 4 };
+
+    /// Composes a batch and returns how many jobs were planned for it: none if the plan held.
+    fn planned(plan: &mut Plan, queue: &mut Queue) -> usize {
+        let mut batch = Batch::default();
+        plan.items.clear();
+        plan.compose(queue, Time::ZERO, &SLOT, &mut batch);
+        assert!(!batch.is_empty());
+        plan.items.len()
+    }
+
+    #[test]
+    fn a_plan_holds_until_something_changes() {
+        let mut queue = Queue::new(StrategyKind::Sjf, CostModel::default());
+        queue.keep_lengths(true);
+        let insert = |queue: &mut Queue, longest| {
+            queue.insert(JobSpec::new(CustomerId(0), 1, longest, 0), Time::ZERO)
+        };
+        for longest in 1..=40 {
+            insert(&mut queue, longest * longest);
+        }
+        let mut plan = Plan::default();
+        assert_eq!(planned(&mut plan, &mut queue), 40);
+        assert_eq!(planned(&mut plan, &mut queue), 0);
+        insert(&mut queue, 1);
+        assert!(planned(&mut plan, &mut queue) > 0);
+        queue.set_cost_model(CostModel::new(crate::cost::CostKind::Linear, 1.0, 1.0));
+        assert!(planned(&mut plan, &mut queue) > 0);
+        assert_eq!(planned(&mut plan, &mut queue), 0);
+    }
+
+    #[test]
+    fn jobs_beyond_the_plan_are_looked_at_in_time() {
+        let mut queue = Queue::new(StrategyKind::Sjf, CostModel::default());
+        queue.keep_lengths(true);
+        for _ in 0..2 * PLAN_JOBS_MAX {
+            queue.insert(JobSpec::new(CustomerId(0), 1, 7, 0), Time::ZERO);
+        }
+        let mut plan = Plan::default();
+        let mut plans = 0;
+        while queue.jobs().oldest().is_some() {
+            plans += usize::from(planned(&mut plan, &mut queue) > 0);
+        }
+        assert!((4..40).contains(&plans), "{plans}");
+    }
+}

@@ -7,22 +7,37 @@
 mod labels;
 mod replicas;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ringyard_protocol::http1::{Method, Request, Status};
 use ringyard_protocol::json::ItemSpan;
+use ringyard_protocol::limits::HttpLimits;
 use ringyard_runtime::app::{Commands, Event, Now, Time};
+use ringyard_runtime::counters::CoreContext;
 
-use crate::front::{Front, Handled, Server, Service, Ticket};
-use crate::limits::SEQUENCES_PER_REQUEST_MAX;
-use crate::metrics::{write_header, write_sample};
+use crate::front::{Front, FrontConfig, HalfClosed, Handled, Pages, Server, Service, Ticket};
+use crate::limits::{ClientTimeouts, SEQUENCES_PER_REQUEST_MAX};
+use crate::metrics::{ServerCounters, answer_board, write_header, write_sample};
 use crate::request::scan_sequences;
 use crate::response::Response;
 use replicas::{Replicas, Work};
 
 /// The page that a person can read, and the description that a program can.
-pub const PAGES: crate::front::Pages =
-    crate::front::Pages { docs: include_str!("docs.html"), openapi: include_str!("openapi.json") };
+const PAGES: Pages =
+    Pages { docs: include_str!("docs.html"), openapi: include_str!("openapi.json") };
+
+/// How a classifier treats its clients unless told otherwise: a half-closed one gets its answer, which
+/// costs next to nothing.
+#[must_use]
+pub fn front_default() -> FrontConfig {
+    FrontConfig {
+        http: HttpLimits::default(),
+        timeouts: ClientTimeouts::default(),
+        half_closed: HalfClosed::Answer,
+        pages: PAGES,
+    }
+}
 
 /// The classifier as engines drive it.
 pub type ClassifierServer = Server<Classifier>;
@@ -51,6 +66,19 @@ impl ClassifierConfig {
     pub fn duration(&self, longest_characters: u32) -> Duration {
         let seconds = f64::from(longest_characters).powi(2) / 1e6 * self.cost_scale;
         Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+    }
+}
+
+/// Makes the server of each core of a plan of `cores` cores; they share their counters.
+pub fn factory(
+    front: FrontConfig,
+    config: ClassifierConfig,
+    cores: usize,
+) -> impl Fn(CoreContext) -> ClassifierServer + Send + Sync + 'static {
+    let answers = answer_board(cores);
+    move |context| {
+        let counters = ServerCounters::new(&context, Arc::clone(&answers));
+        Server::new(front, counters, Classifier::new(config))
     }
 }
 

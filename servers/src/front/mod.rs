@@ -60,7 +60,7 @@ pub enum HalfClosed {
 }
 
 /// Configuration of a front.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct FrontConfig {
     /// Limits of the wire format.
     pub http: HttpLimits,

@@ -97,6 +97,7 @@ impl Dispatcher {
             strategy: config.strategy,
             linger: config.linger,
             queue_jobs_max: config.queue_jobs_max,
+            ..SchedulerConfig::default()
         });
         Self {
             reply_limits: HttpLimits {

@@ -21,15 +21,19 @@ use std::time::Duration;
 
 use ringyard_protocol::http1::{Method, Request, Status};
 use ringyard_protocol::json::ItemSpan;
+use ringyard_protocol::limits::HttpLimits;
 use ringyard_runtime::app::{Commands, CoreIndex, Event, Now, Time};
+use ringyard_runtime::counters::CoreContext;
 use ringyard_scheduler::StrategyKind;
 
 use crate::buffers::BufferPool;
-use crate::front::{Front, Handled, Server, Service, Ticket};
+use crate::front::{Front, FrontConfig, HalfClosed, Handled, Pages, Server, Service, Ticket};
 use crate::limits::{
-    BACKEND_CONCURRENCY, BACKEND_GRACE, BATCH_SEQUENCES_MAX, CUSTOMER_NAME_BYTES_MAX, MAIL_RETRY,
-    QUEUE_JOBS_MAX, QUEUE_WAIT_MAX, REQUEST_DEADLINE, SEQUENCES_PER_REQUEST_MAX,
+    BACKEND_CONCURRENCY, BACKEND_GRACE, BATCH_SEQUENCES_MAX, CUSTOMER_NAME_BYTES_MAX,
+    ClientTimeouts, MAIL_RETRY, QUEUE_JOBS_MAX, QUEUE_WAIT_MAX, REQUEST_DEADLINE,
+    SEQUENCES_PER_REQUEST_MAX,
 };
+use crate::metrics::{ServerCounters, answer_board};
 use crate::request::scan_sequences;
 use crate::response::Response;
 use dispatcher::Dispatcher;
@@ -40,8 +44,20 @@ pub use board::ProxyBoard;
 pub use mail::ProxyMail;
 
 /// The page that a person can read, and the description that a program can.
-pub const PAGES: crate::front::Pages =
-    crate::front::Pages { docs: include_str!("docs.html"), openapi: include_str!("openapi.json") };
+const PAGES: Pages =
+    Pages { docs: include_str!("docs.html"), openapi: include_str!("openapi.json") };
+
+/// How a proxy treats its clients unless told otherwise: no batch is spent on one that has closed its
+/// sending side.
+#[must_use]
+pub fn front_default() -> FrontConfig {
+    FrontConfig {
+        http: HttpLimits::default(),
+        timeouts: ClientTimeouts::default(),
+        half_closed: HalfClosed::Abandon,
+        pages: PAGES,
+    }
+}
 
 /// The proxy as engines drive it.
 pub type ProxyServer = Server<Proxy>;
@@ -101,6 +117,27 @@ impl ProxyConfig {
             queue_wait_max: QUEUE_WAIT_MAX,
             backend_grace: BACKEND_GRACE,
         }
+    }
+}
+
+/// Makes the server of each core of a plan of `cores` cores; they share their figures, and core 0 owns
+/// the queue.
+///
+/// # Panics
+///
+/// When called: if there is no backend.
+pub fn factory(
+    front: FrontConfig,
+    config: ProxyConfig,
+    cores: usize,
+) -> impl Fn(CoreContext) -> ProxyServer + Send + Sync + 'static {
+    let answers = answer_board(cores);
+    let board = Arc::new(ProxyBoard::new(cores));
+    let config = Arc::new(config);
+    move |context| {
+        let counters = ServerCounters::new(&context, Arc::clone(&answers));
+        let proxy = Proxy::new(Arc::clone(&config), context.core, Arc::clone(&board));
+        Server::new(front, counters, proxy)
     }
 }
 

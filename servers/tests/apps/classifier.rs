@@ -3,26 +3,16 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use ringyard_protocol::limits::HttpLimits;
 use ringyard_runtime::app::{ConnId, CoreIndex, Event};
 use ringyard_runtime::counters::CoreContext;
-use ringyard_servers::classifier::{self, Classifier, ClassifierConfig, ClassifierServer};
-use ringyard_servers::front::{FrontConfig, HalfClosed};
+use ringyard_servers::classifier::{self, ClassifierConfig, ClassifierServer};
 use ringyard_servers::limits::{ClientTimeouts, PIPELINED_REQUESTS_MAX};
-use ringyard_servers::metrics::{ServerCounters, answer_board};
 
 use crate::driver::{Driver, Fate, answers, post};
 
 fn server(config: ClassifierConfig) -> Driver<ClassifierServer> {
-    let front = FrontConfig {
-        http: HttpLimits::default(),
-        timeouts: ClientTimeouts::default(),
-        half_closed: HalfClosed::Answer,
-        pages: classifier::PAGES,
-    };
-    let context = CoreContext::detached(CoreIndex(0), 1);
-    let counters = ServerCounters::new(&context, answer_board(1));
-    Driver::new(ClassifierServer::new(front, counters, Classifier::new(config)))
+    let make = classifier::factory(classifier::front_default(), config, 1);
+    Driver::new(make(CoreContext::detached(CoreIndex(0), 1)))
 }
 
 fn instant() -> Driver<ClassifierServer> {

@@ -1,18 +1,12 @@
 //! The proxy against its contract, without an engine: clients and backends are the test's own hands.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use ringyard_protocol::limits::HttpLimits;
 use ringyard_runtime::app::{ConnError, ConnId, CoreIndex, Event};
 use ringyard_runtime::counters::CoreContext;
 use ringyard_scheduler::StrategyKind;
-use ringyard_servers::front::{FrontConfig, HalfClosed};
-use ringyard_servers::limits::{ClientTimeouts, QUEUE_JOBS_ALWAYS};
-use ringyard_servers::metrics::{ServerCounters, answer_board};
-use ringyard_servers::proxy::{
-    self, BackendTarget, Proxy, ProxyBoard, ProxyConfig, ProxyMail, ProxyServer,
-};
+use ringyard_servers::limits::QUEUE_JOBS_ALWAYS;
+use ringyard_servers::proxy::{self, BackendTarget, ProxyConfig, ProxyMail, ProxyServer};
 
 use crate::driver::{Driver, Fate, answers, post};
 
@@ -31,21 +25,16 @@ fn config() -> ProxyConfig {
     }
 }
 
-fn server_of_core(config: ProxyConfig, core: u16, board: &Arc<ProxyBoard>) -> Driven {
-    let front = FrontConfig {
-        http: HttpLimits::default(),
-        timeouts: ClientTimeouts::default(),
-        half_closed: HalfClosed::Abandon,
-        pages: proxy::PAGES,
-    };
-    let context = CoreContext::detached(CoreIndex(core), 2);
-    let counters = ServerCounters::new(&context, answer_board(2));
-    let proxy = Proxy::new(Arc::new(config), CoreIndex(core), Arc::clone(board));
-    Driver::new(ProxyServer::new(front, counters, proxy))
+fn server(config: ProxyConfig) -> Driven {
+    let make = proxy::factory(proxy::front_default(), config, 1);
+    Driver::new(make(CoreContext::detached(CoreIndex(0), 1)))
 }
 
-fn server(config: ProxyConfig) -> Driven {
-    server_of_core(config, 0, &Arc::new(ProxyBoard::new(2)))
+/// A proxy of two cores: the owner of the queue, and the other.
+fn two_cores() -> (Driven, Driven) {
+    let make = proxy::factory(proxy::front_default(), config(), 2);
+    let core = |index| Driver::new(make(CoreContext::detached(CoreIndex(index), 2)));
+    (core(0), core(1))
 }
 
 fn classify(customer: &str, texts: &[&str]) -> Vec<u8> {
@@ -59,10 +48,11 @@ fn batches(driver: &mut Driven, backend: ConnId) -> Vec<serde_json::Value> {
     text.split("POST /classify HTTP/1.1\r\n")
         .skip(1)
         .map(|request| {
-            let (head, body) = request.split_once("\r\n\r\n").unwrap();
+            let (head, body) =
+                request.split_once("\r\n\r\n").expect("the proxy writes whole requests");
             assert!(head.contains("host: 127.0.0.1:9001"), "{head}");
             assert!(head.contains(&format!("content-length: {}", body.len())), "{head}");
-            serde_json::from_str(body).unwrap()
+            serde_json::from_str(body).expect("the proxy writes whole requests")
         })
         .collect()
 }
@@ -376,9 +366,7 @@ fn carry(owner: &mut Driven, other: &mut Driven) {
 
 #[test]
 fn a_core_without_the_queue_asks_the_one_that_has_it() {
-    let board = Arc::new(ProxyBoard::new(2));
-    let mut owner = server_of_core(config(), 0, &board);
-    let mut other = server_of_core(config(), 1, &board);
+    let (mut owner, mut other) = two_cores();
     let backend = owner.connect();
     let near = client(&mut owner, "A", &["near"]);
     let far = client(&mut other, "B", &["far"]);
@@ -404,9 +392,7 @@ fn a_core_without_the_queue_asks_the_one_that_has_it() {
 
 #[test]
 fn a_full_mailbox_refuses_requests_and_never_loses_an_outcome() {
-    let board = Arc::new(ProxyBoard::new(2));
-    let mut owner = server_of_core(config(), 0, &board);
-    let mut other = server_of_core(config(), 1, &board);
+    let (mut owner, mut other) = two_cores();
     let backend = owner.connect();
     let refused = client(&mut other, "A", &["refused"]);
     let (to, message) = other.mail.remove(0);

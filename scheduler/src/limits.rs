@@ -14,6 +14,10 @@ pub const LINGER_FCFS: Duration = Duration::from_millis(50);
 /// How long every other strategy holds an incomplete batch, by default.
 pub const LINGER_OTHERS: Duration = Duration::ZERO;
 
+/// Coefficients of a cost model, in nanoseconds per unit and per batch: eleven days. It keeps every sum of
+/// costs that a plan may come to finite.
+pub const COST_COEFFICIENT_MAX: f64 = 1e15;
+
 /// How much of the evidence on batch costs is kept from one observation to the next: the last fifty or so
 /// decide.
 pub const COST_FORGETTING: f64 = 0.98;

@@ -13,6 +13,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::job::JobSpec;
+use crate::limits::COST_COEFFICIENT_MAX;
 
 /// Time of a backend, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -161,7 +162,8 @@ impl Default for CostModel {
 
 impl CostModel {
     /// `slope` nanoseconds per unit of the feature, and `intercept` nanoseconds per batch. A negative slope
-    /// counts as none: a batch never gets cheaper by what joins it.
+    /// counts as none, for a batch never gets cheaper by what joins it; coefficients beyond
+    /// [`COST_COEFFICIENT_MAX`] count as that.
     ///
     /// # Panics
     ///
@@ -169,7 +171,11 @@ impl CostModel {
     #[must_use]
     pub fn new(kind: CostKind, slope: f64, intercept: f64) -> Self {
         assert!(slope.is_finite() && intercept.is_finite(), "coefficients are finite");
-        Self { kind, slope: slope.max(0.0), intercept }
+        Self {
+            kind,
+            slope: slope.clamp(0.0, COST_COEFFICIENT_MAX),
+            intercept: intercept.clamp(-COST_COEFFICIENT_MAX, COST_COEFFICIENT_MAX),
+        }
     }
 
     /// Which feature the cost grows with.

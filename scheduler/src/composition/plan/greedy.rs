@@ -1,9 +1,13 @@
 //! Greedy by Smith's ratio: again and again the batch with the most weight for its cost.
 //!
-//! A candidate batch is one job, its anchor, and the heaviest jobs no longer than it that fit. Going through the
-//! anchors by length, the heaviest so far are kept in a short sorted list, so that a round over all anchors
-//! is O(jobs x jobs per batch) at worst. With jobs of several sequences "heaviest" means weight per
-//! sequence, and what is kept is no longer the best there could be, only good.
+//! A candidate batch is one job, its anchor, and the heaviest jobs no longer than it that fit; of equally heavy
+//! ones the longest, for the short ones fit in anywhere later. Going through the anchors by length, the
+//! heaviest so far are kept in a short sorted list, so that a round over all anchors is O(jobs x jobs per
+//! batch) at worst; most rounds end early, at an anchor so long that no batch around it could be better.
+//! With jobs of several sequences "heaviest" means weight per sequence, and what is kept is no longer the
+//! best there could be, only good.
+
+use std::collections::VecDeque;
 
 use super::{Batches, Item};
 use crate::cost::CostModel;
@@ -21,16 +25,9 @@ pub(super) struct Greedy {
 /// The densest items seen in a round that fit into one batch together.
 #[derive(Debug, Default)]
 struct Kept {
-    /// Densest first.
-    members: Vec<Member>,
+    /// Least dense first, and of equally dense the shortest.
+    members: VecDeque<u32>,
     total: Total,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Member {
-    /// Weight per sequence.
-    density: f64,
-    position: u32,
 }
 
 /// What a set of items adds up to.
@@ -72,13 +69,13 @@ impl Greedy {
         self.batches.clear();
         self.left.clear();
         self.left.extend((0u32..).take(items.len()));
+        let weight_max = weight_max(items, sequences_max);
         let (mut elapsed, mut sum) = (0.0, 0.0);
         while !self.left.is_empty() {
-            let (cost, weight) = self.pick(items, model, u64::from(sequences_max));
-            elapsed += cost;
-            sum += elapsed * weight;
-            // In order of length, so that both lists are gone through once.
-            self.best.sort_unstable();
+            let anchor = self.pick(items, model, sequences_max, weight_max);
+            let total = self.kept.gather(items, &self.left, anchor, sequences_max, &mut self.best);
+            elapsed += total.cost(&items[self.left[anchor] as usize], model);
+            sum += elapsed * total.weight;
             let mut taken = self.best.iter().peekable();
             self.left.retain(|position| taken.next_if_eq(&position).is_none());
             self.batches.push(self.best.iter().copied());
@@ -95,41 +92,44 @@ impl Greedy {
         sequences_max: u32,
         batch: &mut Vec<u32>,
     ) -> f64 {
-        let sequences_max = u64::from(sequences_max);
-        self.kept.clear();
-        for position in 0..anchor {
-            self.kept.offer(items, position, sequences_max);
-        }
-        let item = &items[anchor as usize];
-        let (total, riders) = self.kept.around(items, item, sequences_max);
-        batch.clear();
-        batch.extend(riders.iter().map(|member| member.position));
-        batch.push(anchor);
-        batch.sort_unstable();
-        total.cost(item, model)
+        self.left.clear();
+        self.left.extend(0..=anchor);
+        let total = self.kept.gather(items, &self.left, anchor as usize, sequences_max, batch);
+        total.cost(&items[anchor as usize], model)
     }
 
-    /// Leaves in `best` the batch with the most weight for its cost; returns its cost and weight.
-    fn pick(&mut self, items: &[Item], model: &CostModel, sequences_max: u64) -> (f64, f64) {
+    /// The anchor, counted among those left, whose batch has the most weight for its cost.
+    fn pick(
+        &mut self,
+        items: &[Item],
+        model: &CostModel,
+        sequences_max: u32,
+        weight_max: f64,
+    ) -> usize {
+        let lengthens = !model.kind().is_additive();
         self.kept.clear();
-        let mut best = (0.0, 0.0);
-        let mut best_ratio = -1.0;
-        for position in self.left.iter().copied() {
-            let anchor = &items[position as usize];
-            let (total, riders) = self.kept.around(items, anchor, sequences_max);
-            let cost = total.cost(anchor, model);
-            let ratio = total.weight / cost.max(1.0);
-            if ratio >= best_ratio {
-                best_ratio = ratio;
-                best = (cost, total.weight);
-                self.best.clear();
-                self.best.extend(riders.iter().map(|member| member.position));
-                self.best.push(position);
+        let mut best = 0;
+        let (mut best_weight, mut best_cost) = (0.0, 1.0);
+        for (place, position) in self.left.iter().enumerate() {
+            let anchor = &items[*position as usize];
+            let (total, _) = self.kept.around(items, anchor, sequences_max);
+            let cost = total.cost(anchor, model).max(1.0);
+            if total.weight * best_cost >= best_weight * cost {
+                (best, best_weight, best_cost) = (place, total.weight, cost);
+            } else if lengthens && weight_max * best_cost < best_weight * cost {
+                break;
             }
-            self.kept.offer(items, position, sequences_max);
+            self.kept.offer(items, *position, sequences_max);
         }
         best
     }
+}
+
+/// No batch weighs more than this.
+fn weight_max(items: &[Item], sequences_max: u32) -> f64 {
+    let densest = items.iter().fold(0.0, |densest, item| item.density.max(densest));
+    let heaviest = items.iter().map(|item| item.weight).max().unwrap_or(0);
+    (densest * f64::from(sequences_max)).max(f64::from(heaviest))
 }
 
 impl Kept {
@@ -138,35 +138,63 @@ impl Kept {
         self.total = Total::default();
     }
 
-    /// The anchor's batch: it, and of the items kept the densest that leave it room.
-    fn around(&self, items: &[Item], anchor: &Item, sequences_max: u64) -> (Total, &[Member]) {
+    /// What the anchor's batch adds up to, and how many of the least dense kept leave it their room.
+    fn around(&self, items: &[Item], anchor: &Item, sequences_max: u32) -> (Total, usize) {
         let mut total = self.total;
         total.add(anchor);
-        let mut riders = self.members.as_slice();
-        while total.sequences > sequences_max
-            && let [denser @ .., least] = riders
+        let mut displaced = 0;
+        while total.sequences > u64::from(sequences_max)
+            && let Some(least) = self.members.get(displaced)
         {
-            total.subtract(&items[least.position as usize]);
-            riders = denser;
+            total.subtract(&items[*least as usize]);
+            displaced += 1;
         }
-        (total, riders)
+        (total, displaced)
     }
 
     /// Keeps the item if it is dense enough, at the expense of the least dense.
-    fn offer(&mut self, items: &[Item], position: u32, sequences_max: u64) {
+    fn offer(&mut self, items: &[Item], position: u32, sequences_max: u32) {
+        let sequences_max = u64::from(sequences_max);
+        let density = |position: u32| items[position as usize].density;
         let item = &items[position as usize];
-        let density = f64::from(item.weight) / f64::from(item.sequences);
-        let full = self.total.sequences + u64::from(item.sequences) > sequences_max;
-        if full && self.members.last().is_none_or(|least| least.density > density) {
+        if self.total.sequences + u64::from(item.sequences) > sequences_max
+            && self.members.front().is_none_or(|least| density(*least) > item.density)
+        {
             return;
         }
-        let place = self.members.partition_point(|member| member.density > density);
-        self.members.insert(place, Member { density, position });
+        let place = match self.members.back() {
+            Some(densest) if density(*densest) > item.density => {
+                self.members.partition_point(|member| density(*member) <= item.density)
+            }
+            _ => self.members.len(),
+        };
+        self.members.insert(place, position);
         self.total.add(item);
         while self.total.sequences > sequences_max
-            && let Some(least) = self.members.pop()
+            && let Some(least) = self.members.pop_front()
         {
-            self.total.subtract(&items[least.position as usize]);
+            self.total.subtract(&items[least as usize]);
         }
+    }
+
+    /// Leaves in `batch`, by length, the batch around the anchor at a place among those `left`.
+    fn gather(
+        &mut self,
+        items: &[Item],
+        left: &[u32],
+        anchor: usize,
+        sequences_max: u32,
+        batch: &mut Vec<u32>,
+    ) -> Total {
+        self.clear();
+        for position in &left[..anchor] {
+            self.offer(items, *position, sequences_max);
+        }
+        let (total, displaced) = self.around(items, &items[left[anchor] as usize], sequences_max);
+        batch.clear();
+        batch.extend(self.members.iter().skip(displaced));
+        batch.push(left[anchor]);
+        batch.sort_unstable();
+        total
     }
 }

@@ -33,6 +33,8 @@ struct Item {
     longest: u32,
     sequences: u32,
     weight: u32,
+    /// Weight per sequence.
+    density: f64,
     /// What it adds to a batch: its own feature under the cost model.
     feature: f64,
 }
@@ -44,6 +46,7 @@ impl Item {
             longest: spec.longest,
             sequences: spec.sequences,
             weight: spec.weight,
+            density: f64::from(spec.weight) / f64::from(spec.sequences),
             feature: model.feature_of(spec),
         }
     }

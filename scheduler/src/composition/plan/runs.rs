@@ -81,14 +81,27 @@ impl Runs {
     }
 }
 
+/// How many sums are compared side by side, so that the processor need not wait for one comparison before it
+/// begins the next.
+const LANES: usize = 4;
+
 /// The least of `sums` plus weighted costs, and where; of equals the last, which is the larger batch.
 fn least(sums: &[f64], until: &[f64], before: f64, weight: f64) -> (f64, usize) {
-    let mut best = (f64::INFINITY, 0);
-    for (position, (sum, until)) in sums.iter().zip(until).enumerate() {
-        let sum = sum + (until - before).max(0.0) * weight;
-        if sum <= best.0 {
-            best = (sum, position);
+    let sum = |sum: f64, until: f64| sum + (until - before).max(0.0) * weight;
+    let (sum_chunks, until_chunks) = (sums.chunks_exact(LANES), until.chunks_exact(LANES));
+    let rest = sum_chunks.remainder().iter().zip(until_chunks.remainder());
+    let mut lanes = [f64::INFINITY; LANES];
+    for (lane, (sums, until)) in lanes.iter_mut().zip(rest) {
+        *lane = sum(*sums, *until);
+    }
+    for (sums, until) in sum_chunks.zip(until_chunks) {
+        for lane in 0..LANES {
+            let sum = sum(sums[lane], until[lane]);
+            lanes[lane] = if sum < lanes[lane] { sum } else { lanes[lane] };
         }
     }
-    best
+    let least = lanes.into_iter().fold(f64::INFINITY, f64::min);
+    let is_least = |(sums, until): (&f64, &f64)| sum(*sums, *until) <= least;
+    let position = sums.iter().zip(until).rposition(is_least);
+    (least, position.expect("one of them is the least"))
 }

@@ -116,6 +116,13 @@ impl<L: FirstLine> Assembler<L> {
         progress
     }
 
+    /// Frees what a message delivered before was lent from, though no further input is at hand.
+    pub(super) fn release(&mut self) {
+        if let Stage::Delivered = self.stage {
+            self.reset();
+        }
+    }
+
     /// The peer will send no more: completes a body that ends so.
     pub(super) fn end(&mut self) -> Option<Progress<'static>> {
         matches!(self.stage, Stage::UntilClose).then(|| self.deliver_buffered())
@@ -230,5 +237,76 @@ impl<L: FirstLine> Assembler<L> {
             head: Place::Buffer(0..self.head_bytes),
             body: Place::Buffer(self.head_bytes..self.buffer.len()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::request_line::RequestLine;
+    use super::*;
+
+    const BODY_BYTES: usize = 3 * RETAINED_BUFFER_BYTES;
+    const PIPELINED: usize = 4;
+
+    fn requests() -> Vec<u8> {
+        let head = format!("PUT / HTTP/1.1\r\nContent-Length: {BODY_BYTES}\r\n\r\n");
+        [head.as_bytes(), &[b'b'; BODY_BYTES]].concat().repeat(PIPELINED)
+    }
+
+    /// Takes all messages of `input` and returns how many there were and how many of their parts were lent
+    /// from the input.
+    fn take_all(assembler: &mut Assembler<RequestLine>, mut input: &[u8]) -> (usize, usize) {
+        let limits = HttpLimits::default();
+        let (mut messages, mut lent) = (0, 0);
+        loop {
+            let progress =
+                assembler.advance(&mut input, &limits, |_| Ok(Framing::Length(BODY_BYTES)));
+            match progress {
+                Ok(Progress::Message { head, body }) => {
+                    messages += 1;
+                    lent += usize::from(matches!(head, Place::Input(_)));
+                    lent += usize::from(matches!(body, Place::Input(_)));
+                    assert_eq!(assembler.resolve(body), [b'b'; BODY_BYTES]);
+                }
+                Ok(Progress::Head { .. }) => {}
+                Ok(Progress::Incomplete) => return (messages, lent),
+                Err(fault) => panic!("{fault:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn whole_messages_are_lent_and_nothing_is_allocated() {
+        let mut assembler = Assembler::default();
+        let taken = take_all(&mut assembler, &requests());
+        assert_eq!(taken, (PIPELINED, 2 * PIPELINED));
+        assert_eq!(assembler.buffer.capacity(), 0);
+    }
+
+    #[test]
+    fn a_body_that_comes_whole_after_a_cut_head_is_lent() {
+        let mut assembler = Assembler::default();
+        let requests = requests();
+        assert_eq!(take_all(&mut assembler, &requests[..20]), (0, 0));
+        assert_eq!(take_all(&mut assembler, &requests[20..]), (PIPELINED, 2 * PIPELINED - 1));
+        assert!(assembler.buffer.capacity() <= RETAINED_BUFFER_BYTES);
+    }
+
+    #[test]
+    fn large_buffers_are_given_back_and_small_ones_kept() {
+        let mut assembler = Assembler::default();
+        let requests = requests();
+        let cut = requests.len() - 1;
+        assert_eq!(take_all(&mut assembler, &requests[..cut]).0, PIPELINED - 1);
+        assert!(assembler.buffer.capacity() > RETAINED_BUFFER_BYTES);
+        assert_eq!(take_all(&mut assembler, &requests[cut..]), (1, 0));
+        assert_eq!(assembler.buffer.capacity(), 0);
+
+        take_all(&mut assembler, &requests[..20]);
+        take_all(&mut assembler, &requests[20..]);
+        let kept = assembler.buffer.capacity();
+        assert!(kept > 0 && kept <= RETAINED_BUFFER_BYTES);
+        take_all(&mut assembler, &requests[..20]);
+        assert_eq!(assembler.buffer.capacity(), kept);
     }
 }

@@ -102,13 +102,7 @@ impl ClientCodec {
         }
         loop {
             let Some(&method) = self.awaited.front() else {
-                let unsolicited = !input.is_empty() && !self.assembler.is_dead();
-                *input = &[];
-                if unsolicited {
-                    self.assembler.kill();
-                    return Err(ResponseError::Unsolicited);
-                }
-                return Ok(None);
+                return self.take_unsolicited(input).map(|()| None);
             };
             let progress =
                 self.assembler.advance(input, limits, |head| framing(head, method, limits))?;
@@ -148,6 +142,18 @@ impl ClientCodec {
                 Err(ResponseError::Closed)
             }
         }
+    }
+
+    /// Nothing is awaited, so nothing may come.
+    fn take_unsolicited(&mut self, input: &mut &[u8]) -> Result<(), ResponseError> {
+        self.assembler.release();
+        if input.is_empty() || self.assembler.is_dead() {
+            *input = &[];
+            return Ok(());
+        }
+        *input = &[];
+        self.assembler.kill();
+        Err(ResponseError::Unsolicited)
     }
 
     fn deliver<'a>(&'a mut self, head: Place<'a>, body: Place<'a>, end: End) -> Response<'a> {

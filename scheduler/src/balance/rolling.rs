@@ -64,6 +64,14 @@ impl LastN {
         (!self.is_empty()).then(|| self.sum / self.values.len() as f64)
     }
 
+    /// The middle value (of two middle ones the lower). Sorts, so it is meant for short windows.
+    #[must_use]
+    pub fn median(&self) -> Option<f64> {
+        let mut sorted: Vec<f64> = self.values.iter().copied().collect();
+        sorted.sort_by(f64::total_cmp);
+        sorted.get(sorted.len().saturating_sub(1) / 2).copied()
+    }
+
     /// The moving average, seeded with the oldest value: `av = weight * x + (1 - weight) * av`.
     #[must_use]
     pub fn ewma(&self, weight: f64) -> Option<f64> {
@@ -168,6 +176,7 @@ mod tests {
         window.push(15.0);
         window.push(20.0);
         assert_eq!((window.len(), window.mean()), (3, Some(15.0)));
+        assert_eq!(window.median(), Some(15.0));
     }
 
     #[test]

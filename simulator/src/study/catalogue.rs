@@ -1,0 +1,43 @@
+//! The scenarios that come with the program, compiled in.
+
+use super::profile::Profile;
+use super::scenario::{Scenario, ScenarioError, parse};
+
+/// Revision 1's file: 46 scenarios.
+const V1: &str = include_str!("../../scenarios/v1.toml");
+/// Revision 2's file: 50 scenarios.
+const V2: &str = include_str!("../../scenarios/v2.toml");
+
+/// The built-in scenarios of `profile`.
+///
+/// # Errors
+/// Never in a build whose tests pass; the files are part of it.
+pub fn built_in(profile: Profile) -> Result<Vec<Scenario>, ScenarioError> {
+    match profile {
+        Profile::V1 => parse("v1.toml", V1),
+        Profile::V2 => parse("v2.toml", V2),
+        Profile::Fixed => {
+            let scenarios = parse("v1.toml", V1)?;
+            Ok(scenarios.into_iter().map(|scenario| scenario.under(Profile::Fixed)).collect())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_published_scenarios_are_complete() {
+        let v1 = built_in(Profile::V1).unwrap();
+        assert_eq!((v1.len(), built_in(Profile::V2).unwrap().len()), (46, 50));
+        let requests: Vec<usize> = v1.iter().map(|scenario| scenario.world.requests()).collect();
+        let count = |of: usize| requests.iter().filter(|requests| **requests == of).count();
+        assert_eq!(count(79_333), 34);
+        assert_eq!(count(39_667), 9);
+        assert_eq!((count(61_451), count(55_227), count(28_890)), (1, 1, 1));
+        assert!(v1.iter().all(|scenario| scenario.world.warm_period() == 30));
+        let v2 = built_in(Profile::V2).unwrap();
+        assert!(v2.iter().all(|scenario| scenario.world.warm_period() == 19));
+    }
+}

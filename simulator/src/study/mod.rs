@@ -1,0 +1,20 @@
+//! The load-balancing study: which way of choosing a server serves requests best?
+//!
+//! Clients spread requests over servers by the very policies that the proxy uses
+//! ([`ringyard_scheduler::balance`]); what surrounds the policies is simulated. A study is a list of scenarios
+//! (`scenario`, in TOML), each run some number of times (`runner`) in a world that moves in whole ticks
+//! (`tick`), each run giving thirteen figures (`summary`). Every draw comes from a stream that is keyed by seed,
+//! scenario, run and purpose (`draws`), so a result does not depend on threads or order.
+
+pub mod catalogue;
+pub mod command;
+pub mod csv;
+pub mod draws;
+pub mod law;
+pub mod numeric;
+pub mod profile;
+pub mod runner;
+pub mod scenario;
+pub mod score;
+pub mod summary;
+pub mod tick;

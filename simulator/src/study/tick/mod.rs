@@ -1,0 +1,18 @@
+//! The tick world: clients, channels and servers that move in whole ticks, as the published study has them.
+//!
+//! A tick has three parts, in this order: requests arrive, servers work, clients act. [`run`] walks them and does
+//! no more than that; what a request's life looks like is in `world`, what a server does and publishes in
+//! `serve` and `server`.
+
+mod channels;
+mod record;
+mod requests;
+mod serve;
+mod server;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
+pub use record::{Observer, Row, Stage, Tally};
+pub use world::run;

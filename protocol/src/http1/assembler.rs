@@ -148,23 +148,27 @@ impl<L: FirstLine> Assembler<L> {
         let Some(head) = self.take_head(input, limits)? else {
             return Ok(Progress::Incomplete);
         };
-        let framing = framing(&self.head)?;
-        if let Framing::Length(length) = framing
-            && let Some((body, rest)) = input.split_at_checked(length)
-        {
-            *input = rest;
-            self.stage = Stage::Delivered;
-            return Ok(Progress::Message { head, body: Place::Input(body) });
-        }
+        let stage = match framing(&self.head)? {
+            Framing::Length(length) => {
+                let length = usize::try_from(length).unwrap_or(usize::MAX);
+                if length > limits.body_bytes {
+                    return Err(Fault::BodyTooLarge);
+                }
+                if let Some((body, rest)) = input.split_at_checked(length) {
+                    *input = rest;
+                    self.stage = Stage::Delivered;
+                    return Ok(Progress::Message { head, body: Place::Input(body) });
+                }
+                Stage::Length(length)
+            }
+            Framing::Chunked => Stage::Chunked(ChunkDecoder::default()),
+            Framing::UntilClose => Stage::UntilClose,
+        };
         if let Place::Input(bytes) = head {
             self.buffer.extend_from_slice(bytes);
         }
         self.head_bytes = self.buffer.len();
-        self.stage = match framing {
-            Framing::Length(length) => Stage::Length(length),
-            Framing::Chunked => Stage::Chunked(ChunkDecoder::default()),
-            Framing::UntilClose => Stage::UntilClose,
-        };
+        self.stage = stage;
         Ok(match self.take_body(input, limits)? {
             Progress::Incomplete => Progress::Head { head: Place::Buffer(0..self.head_bytes) },
             progress => progress,
@@ -208,7 +212,7 @@ impl<L: FirstLine> Assembler<L> {
     ) -> Result<Progress<'i>, Fault> {
         let complete = match &mut self.stage {
             Stage::Length(length) => {
-                let missing = self.head_bytes + *length - self.buffer.len();
+                let missing = *length - (self.buffer.len() - self.head_bytes);
                 let (part, rest) = input.split_at(missing.min(input.len()));
                 self.buffer.extend_from_slice(part);
                 *input = rest;
@@ -218,7 +222,8 @@ impl<L: FirstLine> Assembler<L> {
                 decoder.decode(input, &mut self.buffer, self.head_bytes, limits)?
             }
             Stage::UntilClose => {
-                let left = (self.head_bytes + limits.body_bytes).saturating_sub(self.buffer.len());
+                let body_bytes = self.buffer.len() - self.head_bytes;
+                let left = limits.body_bytes.saturating_sub(body_bytes);
                 if input.len() > left {
                     return Err(Fault::BodyTooLarge);
                 }
@@ -260,7 +265,7 @@ mod tests {
         let (mut messages, mut lent) = (0, 0);
         loop {
             let progress =
-                assembler.advance(&mut input, &limits, |_| Ok(Framing::Length(BODY_BYTES)));
+                assembler.advance(&mut input, &limits, |_| Ok(Framing::Length(BODY_BYTES as u64)));
             match progress {
                 Ok(Progress::Message { head, body }) => {
                     messages += 1;

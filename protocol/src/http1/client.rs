@@ -104,8 +104,7 @@ impl ClientCodec {
             let Some(&method) = self.awaited.front() else {
                 return self.take_unsolicited(input).map(|()| None);
             };
-            let progress =
-                self.assembler.advance(input, limits, |head| framing(head, method, limits))?;
+            let progress = self.assembler.advance(input, limits, |head| framing(head, method))?;
             let Progress::Message { head, body } = progress else {
                 return Ok(None);
             };
@@ -183,28 +182,21 @@ enum End {
 
 /// Tells from a complete head how long the body of the answer to a `method` request is (RFC 9112
 /// section 6.3).
-fn framing(
-    head: &HeadScan<StatusLine>,
-    method: Method,
-    limits: &HttpLimits,
-) -> Result<Framing, Fault> {
+fn framing(head: &HeadScan<StatusLine>, method: Method) -> Result<Framing, Fault> {
     if method == Method::Head || !head.first_line.status.has_body() {
         return Ok(Framing::Length(0));
     }
-    let framing = head.fields.framing(head.first_line.version_minor, limits.body_bytes)?;
+    let framing = head.fields.framing(head.first_line.version_minor)?;
     Ok(framing.unwrap_or(Framing::UntilClose))
 }
 
 impl From<Fault> for ResponseError {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::Malformed(detail) => Self::Malformed(detail),
+            Fault::Malformed(detail) | Fault::Unsupported(_, detail) => Self::Malformed(detail),
             Fault::Version => Self::Version,
             Fault::FirstLineTooLong | Fault::HeadTooLarge(_) => Self::HeadTooLarge,
             Fault::BodyTooLarge => Self::BodyTooLarge,
-            Fault::UnknownMethod | Fault::Expectation => {
-                Self::Malformed("a response cannot be wrong in this way")
-            }
         }
     }
 }

@@ -42,7 +42,7 @@ pub(super) enum Expect {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
     /// Exactly so many bytes.
-    Length(usize),
+    Length(u64),
     /// Chunks, the last of them empty.
     Chunked,
     /// All that comes before the peer closes; responses only.
@@ -105,11 +105,7 @@ impl Fields {
     }
 
     /// How the body's length is told, or `None` where nothing tells it.
-    pub(super) fn framing(
-        &self,
-        version_minor: u8,
-        body_bytes_max: usize,
-    ) -> Result<Option<Framing>, Fault> {
+    pub(super) fn framing(&self, version_minor: u8) -> Result<Option<Framing>, Fault> {
         match (self.chunked, self.content_length) {
             (true, Some(_)) => {
                 Err(Fault::Malformed("both Content-Length and Transfer-Encoding are given"))
@@ -118,11 +114,7 @@ impl Fields {
                 Err(Fault::Malformed("Transfer-Encoding does not exist in HTTP/1.0"))
             }
             (true, None) => Ok(Some(Framing::Chunked)),
-            (false, Some(length)) => match usize::try_from(length) {
-                Ok(length) if length <= body_bytes_max => Ok(Some(Framing::Length(length))),
-                _ => Err(Fault::BodyTooLarge),
-            },
-            (false, None) => Ok(None),
+            (false, length) => Ok(length.map(Framing::Length)),
         }
     }
 }

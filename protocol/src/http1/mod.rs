@@ -2,7 +2,7 @@
 //!
 //! The way of a message: [`ServerCodec`] or [`ClientCodec`] hands received bytes to `assembler`, which
 //! finds the message in place or completes it in a buffer; `head` reads the head by means of
-//! `request_line`, `status_line` and `fields`; `chunked` joins chunked bodies. [`write`] is the way back.
+//! `request_line`, `status_line` and `fields`; `chunked` joins chunked bodies. [`mod@write`] is the way back.
 //!
 //! Strict on purpose: this stands in front of other servers, and request smuggling lives where two
 //! parsers forgive differently. The grammar is therefore our own, one pass and resumable at any byte;

@@ -7,6 +7,7 @@ use super::classes::{target_run, token_run};
 use super::fault::Fault;
 use super::head::FirstLine;
 use super::method::Method;
+use super::status::Status;
 use super::target::TargetSpans;
 
 /// What follows the method in the preface of an HTTP/2 connection (RFC 9113 section 3.4).
@@ -15,6 +16,10 @@ const PREFACE_REST: &[u8] = b"* HTTP/2.0\r\n";
 
 /// How most requests end their first line.
 const COMMON_VERSION: &[u8] = b"HTTP/1.1\r\n";
+
+/// The method is a token that is not known here.
+const UNKNOWN_METHOD: Fault =
+    Fault::Unsupported(Status::NOT_IMPLEMENTED, "the method is not known");
 
 /// A request line being read, and once it is complete, what it says.
 #[derive(Debug)]
@@ -59,7 +64,7 @@ impl FirstLine for RequestLine {
                 Stage::Method => self.scan_method(bytes, at)?,
                 Stage::Preface(seen) => {
                     if bytes[at] != PREFACE_REST[seen] {
-                        return Err(Fault::UnknownMethod);
+                        return Err(UNKNOWN_METHOD);
                     }
                     if seen + 1 == PREFACE_REST.len() {
                         return Err(Fault::Version);
@@ -102,7 +107,7 @@ impl RequestLine {
         } else if &bytes[..end] == PREFACE_METHOD {
             self.stage = Stage::Preface(0);
         } else {
-            return Err(Fault::UnknownMethod);
+            return Err(UNKNOWN_METHOD);
         }
         Ok(end + 1)
     }

@@ -111,7 +111,7 @@ impl ServerCodec {
             self.assembler.kill();
             return Err(fault.into());
         }
-        let progress = self.assembler.advance(input, limits, |head| framing(head, limits))?;
+        let progress = self.assembler.advance(input, limits, framing)?;
         Ok(match progress {
             Progress::Incomplete => Step::Incomplete,
             Progress::Head { head } => Step::Head(self.head(head)),
@@ -154,7 +154,7 @@ impl ServerCodec {
 }
 
 /// Judges a complete head as a whole and tells how long its body is.
-fn framing(head: &HeadScan<RequestLine>, limits: &HttpLimits) -> Result<Framing, Fault> {
+fn framing(head: &HeadScan<RequestLine>) -> Result<Framing, Fault> {
     let RequestLine { method, version_minor, .. } = head.first_line;
     match head.fields.host {
         Host::Missing if version_minor > 0 => return Err(Fault::Malformed("Host is missing")),
@@ -162,17 +162,15 @@ fn framing(head: &HeadScan<RequestLine>, limits: &HttpLimits) -> Result<Framing,
         Host::Invalid(fault) => return Err(fault),
         Host::Repeated => return Err(Fault::Malformed("Host is repeated")),
     }
-    let framing = head.fields.framing(version_minor, limits.body_bytes);
-    if let Err(fault @ Fault::Malformed(_)) = framing {
-        return Err(fault);
-    }
-    if method == Method::Connect && !matches!(framing, Ok(None | Some(Framing::Length(0)))) {
+    let framing = head.fields.framing(version_minor)?.unwrap_or(Framing::Length(0));
+    if method == Method::Connect && framing != Framing::Length(0) {
         return Err(Fault::Malformed("a CONNECT request has no body"));
     }
     if head.fields.expect == Expect::Unknown {
-        return Err(Fault::Expectation);
+        let detail = "only 100-continue can be expected";
+        return Err(Fault::Unsupported(Status::EXPECTATION_FAILED, detail));
     }
-    Ok(framing?.unwrap_or(Framing::Length(0)))
+    Ok(framing)
 }
 
 /// Empty lines before a request line, which careless clients send after a body.
@@ -213,13 +211,12 @@ impl From<Fault> for Refusal {
     fn from(fault: Fault) -> Self {
         let (status, detail) = match fault {
             Fault::Malformed(detail) => (Status::BAD_REQUEST, detail),
-            Fault::UnknownMethod => (Status::NOT_IMPLEMENTED, "the method is not known"),
+            Fault::Unsupported(status, detail) => (status, detail),
             Fault::Version => {
                 (Status::VERSION_NOT_SUPPORTED, "only HTTP/1.0 and HTTP/1.1 are spoken")
             }
             Fault::FirstLineTooLong => (Status::URI_TOO_LONG, "the request line is too long"),
             Fault::HeadTooLarge(detail) => (Status::HEADER_FIELDS_TOO_LARGE, detail),
-            Fault::Expectation => (Status::EXPECTATION_FAILED, "only 100-continue can be expected"),
             Fault::BodyTooLarge => (Status::CONTENT_TOO_LARGE, "the body is too large"),
         };
         Self { status, detail }

@@ -228,3 +228,34 @@ fn check_port(digits: &[u8]) -> Result<(), Fault> {
     });
     if digits.is_empty() || port.is_none() { Err(FAULT) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_value(query: Option<&str>, name: &str, expected: Option<&str>) {
+        let target = Target { path: "/", query };
+        assert_eq!(target.query_value(name).as_deref(), expected, "{query:?}");
+    }
+
+    #[test]
+    fn query_values_are_decoded() {
+        check_value(Some("new_strategy=fair"), "new_strategy", Some("fair"));
+        check_value(Some("a=1&b=2&b=3"), "b", Some("2"));
+        check_value(Some("%61+b=%C3%A9+%2b+x=y"), "a b", Some("\u{e9} + x=y"));
+        check_value(Some("a&b="), "a", Some(""));
+        check_value(Some("a&b="), "b", Some(""));
+        check_value(Some("a=%ff%zz%"), "a", Some("\u{fffd}%zz%"));
+        check_value(Some("ab=1"), "a", None);
+        check_value(Some(""), "a", None);
+        check_value(None, "a", None);
+    }
+
+    #[test]
+    fn paths_are_decoded_and_keep_their_plus_signs() {
+        let path = |path| Target { path, query: None }.decoded_path();
+        assert_eq!(path("/a%20b+c%2F"), "/a b+c/");
+        assert!(matches!(path("/a+b"), Cow::Borrowed("/a+b")));
+    }
+}

@@ -397,7 +397,8 @@ fn a_few_empty_lines_are_skipped() {
     check_refused_within(b"\n", Status::BAD_REQUEST, &limits);
     check_refused_within(b"\rG", Status::BAD_REQUEST, &limits);
     let between = [&get("/")[..], b"\r\n\r\n", &get("/")[..], b"\r\n"].concat();
-    assert_eq!(read(&between, &limits).requests.len(), 2);
+    let transcript = read(&between, &limits);
+    assert_eq!((transcript.requests.len(), transcript.refusal), (2, None));
 }
 
 #[test]
@@ -429,6 +430,10 @@ fn expectations_are_met_or_refused() {
     check(1, "Expect: 100-continue\r\nContent-Length: 0\r\n", "", false);
     check(1, "Expect: 100-continue\r\n", "", false);
     check(0, "Expect: 100-continue\r\nContent-Length: 2\r\n", "ab", false);
+    check_refused(
+        &with_lines("Expect: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n"),
+        Status::BAD_REQUEST,
+    );
     for value in ["", "100-continue, x", "200-ok"] {
         let lines = format!("Expect: {value}\r\nExpect: 100-continue\r\n");
         check_refused(&with_lines(&lines), Status::EXPECTATION_FAILED);

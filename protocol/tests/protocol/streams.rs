@@ -88,7 +88,10 @@ proptest! {
         if let Some(seen) = transcript.requests.first() {
             let mut storage = [httparse::EMPTY_HEADER; 100];
             let mut lenient = httparse::Request::new(&mut storage);
-            prop_assert!(lenient.parse(&stream).is_ok_and(|status| status.is_complete()));
+            let outcome = lenient.parse(&stream);
+            // HTTP/1.2 and later are taken for 1.1 here and are unknown there.
+            prop_assume!(outcome != Err(httparse::Error::Version));
+            prop_assert!(outcome.is_ok_and(|status| status.is_complete()));
             prop_assert_eq!(lenient.method, Some(seen.method.as_str()));
             let headers = lenient.headers.iter().map(|line| (line.name.to_owned(), line.value.to_vec()));
             prop_assert_eq!(headers.collect::<Vec<_>>(), seen.headers.clone());
@@ -129,7 +132,7 @@ fn a_head_is_announced_while_its_body_is_awaited() {
 }
 
 /// The codec looks at each byte of a head once, however it arrives: as many bytes as a head may have, one
-/// at a time, would take seconds otherwise.
+/// at a time, would take hours otherwise.
 #[test]
 fn dribbled_heads_cost_no_more_than_whole_ones() {
     let limits =

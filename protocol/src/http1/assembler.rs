@@ -34,7 +34,9 @@ enum Stage {
     UntilClose,
     /// A message was lent to the caller; what holds it is freed at the next call.
     Delivered,
-    /// A message could not be taken, or was the last.
+    /// The same, and it was the last.
+    DeliveredLast,
+    /// A message could not be taken, or the last was: whatever comes is swallowed.
     Dead,
 }
 
@@ -61,7 +63,7 @@ impl<L: FirstLine> Assembler<L> {
     pub(super) const fn is_idle(&self) -> bool {
         match self.stage {
             Stage::Head => self.head.is_untouched(),
-            Stage::Delivered | Stage::Dead => true,
+            Stage::Delivered | Stage::DeliveredLast | Stage::Dead => true,
             _ => false,
         }
     }
@@ -72,8 +74,13 @@ impl<L: FirstLine> Assembler<L> {
     }
 
     /// Whether nothing more will be read.
-    pub(super) const fn is_dead(&self) -> bool {
-        matches!(self.stage, Stage::Dead)
+    pub(super) const fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::DeliveredLast | Stage::Dead)
+    }
+
+    /// The message just delivered is the last that the connection carries.
+    pub(super) fn was_last(&mut self) {
+        self.stage = Stage::DeliveredLast;
     }
 
     /// Reads no more: whatever comes is swallowed.
@@ -98,16 +105,13 @@ impl<L: FirstLine> Assembler<L> {
         limits: &HttpLimits,
         framing: impl FnOnce(&HeadScan<L>) -> Result<Framing, Fault>,
     ) -> Result<Progress<'i>, Fault> {
+        self.release();
         let progress = match self.stage {
-            Stage::Dead => {
+            Stage::Head => self.start(input, limits, framing),
+            _ if self.is_over() => {
                 *input = &[];
                 return Ok(Progress::Incomplete);
             }
-            Stage::Delivered => {
-                self.reset();
-                self.start(input, limits, framing)
-            }
-            Stage::Head => self.start(input, limits, framing),
             _ => self.take_body(input, limits),
         };
         if progress.is_err() {
@@ -116,10 +120,12 @@ impl<L: FirstLine> Assembler<L> {
         progress
     }
 
-    /// Frees what a message delivered before was lent from, though no further input is at hand.
+    /// Frees what the message delivered last was lent from.
     pub(super) fn release(&mut self) {
-        if let Stage::Delivered = self.stage {
-            self.reset();
+        match self.stage {
+            Stage::Delivered => self.reset(),
+            Stage::DeliveredLast => self.kill(),
+            _ => {}
         }
     }
 
@@ -231,7 +237,7 @@ impl<L: FirstLine> Assembler<L> {
                 *input = &[];
                 false
             }
-            Stage::Head | Stage::Delivered | Stage::Dead => false,
+            Stage::Head | Stage::Delivered | Stage::DeliveredLast | Stage::Dead => false,
         };
         Ok(if complete { self.deliver_buffered() } else { Progress::Incomplete })
     }
@@ -313,5 +319,26 @@ mod tests {
         assert!(kept > 0 && kept <= RETAINED_BUFFER_BYTES);
         take_all(&mut assembler, &requests[..20]);
         assert_eq!(assembler.buffer.capacity(), kept);
+    }
+
+    #[test]
+    fn buffers_are_given_back_without_further_input() {
+        let limits = HttpLimits::default();
+        let requests = requests();
+        for is_last in [false, true] {
+            let mut assembler = Assembler::<RequestLine>::default();
+            let (first, second) = requests[..requests.len() / PIPELINED].split_at(100);
+            for mut input in [first, second] {
+                let framing = |_: &_| Ok(Framing::Length(BODY_BYTES as u64));
+                assert!(assembler.advance(&mut input, &limits, framing).is_ok());
+            }
+            if is_last {
+                assembler.was_last();
+            }
+            assert!(assembler.buffer.capacity() > BODY_BYTES);
+            assembler.release();
+            assert_eq!(assembler.buffer.capacity(), 0);
+            assert_eq!(assembler.is_over(), is_last);
+        }
     }
 }

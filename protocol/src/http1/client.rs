@@ -23,8 +23,6 @@ pub struct ClientCodec {
     awaited: VecDeque<Method>,
     /// Interim responses skipped since the last final one.
     interim: usize,
-    /// Whether the last response delivered said that the connection ends with it.
-    closing: bool,
 }
 
 /// A whole response.
@@ -97,9 +95,6 @@ impl ClientCodec {
         input: &mut &'i [u8],
         limits: &HttpLimits,
     ) -> Result<Option<Response<'a>>, ResponseError> {
-        if self.closing {
-            self.assembler.kill();
-        }
         loop {
             let Some(&method) = self.awaited.front() else {
                 return self.take_unsolicited(input).map(|()| None);
@@ -146,7 +141,7 @@ impl ClientCodec {
     /// Nothing is awaited, so nothing may come.
     fn take_unsolicited(&mut self, input: &mut &[u8]) -> Result<(), ResponseError> {
         self.assembler.release();
-        if input.is_empty() || self.assembler.is_dead() {
+        if input.is_empty() || self.assembler.is_over() {
             *input = &[];
             return Ok(());
         }
@@ -160,10 +155,12 @@ impl ClientCodec {
         self.interim = 0;
         let HeadScan { first_line, fields, .. } = &self.assembler.head;
         let keep_alive = end == End::Told && fields.keep_alive(first_line.version_minor);
-        self.closing = !keep_alive;
+        if !keep_alive {
+            self.assembler.was_last();
+        }
         let head = self.assembler.resolve(head);
         Response {
-            status: first_line.status.code(),
+            status: self.assembler.head.first_line.status.code(),
             headers: Headers::new(self.assembler.head.lines(head)),
             keep_alive,
             body: self.assembler.resolve(body),

@@ -49,7 +49,8 @@ pub struct Head<'a> {
     pub version_minor: u8,
     /// The header lines.
     pub headers: Headers<'a>,
-    /// Whether the sender would have the connection go on after the answer. Never so for `CONNECT`.
+    /// Whether the connection may go on after the answer. If not, no further request will be given,
+    /// whatever comes (RFC 9112 section 9.6). Never so for `CONNECT`.
     pub keep_alive: bool,
     /// Whether the sender waits for [`super::CONTINUE`] before it sends the body.
     pub expects_continue: bool,
@@ -105,7 +106,7 @@ impl ServerCodec {
         limits: &HttpLimits,
     ) -> Result<Step<'a>, Refusal> {
         if self.assembler.is_idle()
-            && !self.assembler.is_dead()
+            && !self.assembler.is_over()
             && let Err(fault) = self.empty_lines.skip(input, limits.leading_empty_lines)
         {
             self.assembler.kill();
@@ -117,6 +118,9 @@ impl ServerCodec {
             Progress::Head { head } => Step::Head(self.head(head)),
             Progress::Message { head, body } => {
                 self.empty_lines = EmptyLines::default();
+                if !self.keep_alive() {
+                    self.assembler.was_last();
+                }
                 Step::Request(Request { head: self.head(head), body: self.assembler.resolve(body) })
             }
         })
@@ -143,13 +147,18 @@ impl ServerCodec {
             target: first_line.target.view(bytes),
             version_minor: first_line.version_minor,
             headers: Headers::new(self.assembler.head.lines(bytes)),
-            keep_alive: fields.keep_alive(first_line.version_minor)
-                && first_line.method != Method::Connect,
+            keep_alive: self.keep_alive(),
             expects_continue: fields.expect == Expect::Continue
                 && first_line.version_minor > 0
                 && has_body,
             content_length: fields.content_length,
         }
+    }
+
+    /// Whether the connection may carry another request after the one whose head was read last.
+    fn keep_alive(&self) -> bool {
+        let HeadScan { first_line, fields, .. } = &self.assembler.head;
+        fields.keep_alive(first_line.version_minor) && first_line.method != Method::Connect
     }
 }
 

@@ -419,6 +419,16 @@ fn connections_go_on_by_version_and_option() {
 }
 
 #[test]
+fn nothing_is_read_after_the_last_request() {
+    for lines in ["HTTP/1.0\r\n", "HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"] {
+        let stream = format!("GET / {lines}\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n\0");
+        let transcript = read(stream.as_bytes(), &HttpLimits::default());
+        assert_eq!((transcript.requests.len(), transcript.refusal), (1, None), "{stream}");
+        assert!(!transcript.unfinished);
+    }
+}
+
+#[test]
 fn expectations_are_met_or_refused() {
     #[track_caller]
     fn check(version_minor: u8, lines: &str, body: &str, expected: bool) {
@@ -434,6 +444,8 @@ fn expectations_are_met_or_refused() {
         &with_lines("Expect: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n"),
         Status::BAD_REQUEST,
     );
+    let lines = "Expect: 100-continue\r\nExpect: x\r\n";
+    check_refused(&with_lines(lines), Status::EXPECTATION_FAILED);
     for value in ["", "100-continue, x", "200-ok"] {
         let lines = format!("Expect: {value}\r\nExpect: 100-continue\r\n");
         check_refused(&with_lines(&lines), Status::EXPECTATION_FAILED);

@@ -79,6 +79,9 @@ fn interim_responses_are_skipped_within_reason() {
     let last = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
     check_answer(Method::Post, &format!("{interim}{last}"), 200, true, "ok");
     check_error(&format!("{}{last}", interim.repeat(5)), ResponseError::TooManyInterim);
+    let twice = format!("{}{last}", interim.repeat(4)).repeat(2);
+    let (answers, end) = read(&[Method::Post, Method::Post], twice.as_bytes());
+    assert_eq!((answers.len(), end), (2, Ok(())));
     check_error("HTTP/1.1 101 Switching Protocols\r\n\r\n", ResponseError::Switched);
 }
 

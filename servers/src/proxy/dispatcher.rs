@@ -19,7 +19,7 @@ use super::ProxyConfig;
 use super::admission::Pace;
 use super::board::ProxyBoard;
 use super::customers::Customers;
-use super::lanes::{Lanes, Line};
+use super::lanes::{Lanes, Line, Loss};
 use super::mail::{Completion, Failure, Outcome, Submission};
 use super::reply::{scan_results, write_array};
 use crate::buffers::BufferPool;
@@ -223,7 +223,7 @@ impl Dispatcher {
             }
             Event::Failed { conn, error } => {
                 if let Some(lane) = self.lanes.of_conn(conn) {
-                    self.lane_lost(now.time, lane, &error.to_string());
+                    self.lane_lost(now.time, lane, Loss::Failure, &error.to_string());
                 }
             }
             _ => {}
@@ -260,7 +260,7 @@ impl Dispatcher {
                     Some(reply.keep_alive)
                 }
                 Err(error) => {
-                    self.lane_lost(now, lane, &error.to_string());
+                    self.lane_lost(now, lane, Loss::Failure, &error.to_string());
                     commands.abort(conn);
                     return;
                 }
@@ -271,7 +271,7 @@ impl Dispatcher {
                 Some(true) => {}
                 Some(false) => {
                     commands.close(conn);
-                    self.lane_lost(now, lane, "connection closed");
+                    self.lane_lost(now, lane, Loss::Orderly, "connection closed");
                 }
             }
         }
@@ -279,11 +279,16 @@ impl Dispatcher {
 
     fn peer_closed<M>(&mut self, now: Time, lane: usize, conn: ConnId, commands: &mut Commands<M>) {
         let mut codec = std::mem::take(&mut self.lanes.lane_mut(lane).codec);
-        if let Ok(Some(reply)) = codec.end() {
-            self.replied(now, lane, &reply);
-        }
+        // The end of the connection may be the end of a reply.
+        let loss = match codec.end() {
+            Ok(Some(reply)) => {
+                self.replied(now, lane, &reply);
+                Loss::Orderly
+            }
+            Ok(None) | Err(_) => Loss::Failure,
+        };
         commands.close(conn);
-        self.lane_lost(now, lane, "backend closed the connection");
+        self.lane_lost(now, lane, loss, "backend closed the connection");
     }
 
     /// Hands the results of a reply to the requests of its batch.
@@ -313,11 +318,11 @@ impl Dispatcher {
     }
 
     /// The connection of a lane is gone; its batch, if it carried one, has failed.
-    fn lane_lost(&mut self, now: Time, lane: usize, reason: &str) {
+    fn lane_lost(&mut self, now: Time, lane: usize, loss: Loss, reason: &str) {
         let mut flight = std::mem::take(&mut self.flights[lane]);
         self.fail_members(&mut flight, reason);
         self.flights[lane] = flight;
-        self.lanes.lost(now, lane);
+        self.lanes.lost(now, lane, loss);
         self.board.owner.backend_lanes_up.set(self.lanes.up() as u64);
         self.stirred = true;
     }
@@ -446,7 +451,7 @@ impl Dispatcher {
                     && let Line::Busy(conn) = self.lanes.lane_mut(lane).line
                 {
                     commands.abort(conn);
-                    self.lane_lost(now, lane, "nobody awaits the answer");
+                    self.lane_lost(now, lane, Loss::Orderly, "nobody awaits the answer");
                 }
             }
         }

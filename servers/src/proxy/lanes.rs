@@ -30,6 +30,16 @@ pub(super) enum Line {
     Busy(ConnId),
 }
 
+/// How a connection was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// As agreed, after a reply or at our wish: it is replaced at once.
+    Orderly,
+    /// Unforeseen. A process that is killed loses its connections one by one, its listener among them; a
+    /// connection made in that moment would take a batch down with it. So there is a pause.
+    Failure,
+}
+
 /// One place for a connection.
 #[derive(Debug)]
 pub(super) struct Lane {
@@ -185,7 +195,7 @@ impl Lanes {
     }
 
     /// Takes note that the connection of a lane is gone; whoever calls has closed it or was told so.
-    pub(super) fn lost(&mut self, now: Time, index: usize) {
+    pub(super) fn lost(&mut self, now: Time, index: usize, loss: Loss) {
         let lane = &mut self.lanes[index];
         let backend = &mut self.backends[lane.backend];
         let conn = match lane.line {
@@ -197,8 +207,11 @@ impl Lanes {
             Line::Down { .. } | Line::Connecting { .. } | Line::Cancelling => return,
         };
         self.by_conn.remove(&conn);
-        // It worked until now, so it is tried again at once; only failed attempts make us wait.
-        lane.line = Line::Down { retry_at: now };
+        let pause = match loss {
+            Loss::Orderly => Duration::ZERO,
+            Loss::Failure => BACKEND_RECONNECT_MIN,
+        };
+        lane.line = Line::Down { retry_at: now + pause };
         backend.up -= 1;
         if backend.up == 0 {
             backend.down_since = now;

@@ -15,11 +15,11 @@ fn server(config: ClassifierConfig) -> Driver<ClassifierServer> {
     Driver::new(make(CoreContext::detached(CoreIndex(0), 1)))
 }
 
-fn instant() -> Driver<ClassifierServer> {
+pub(crate) fn instant() -> Driver<ClassifierServer> {
     server(ClassifierConfig { cost_scale: 0.0, ..ClassifierConfig::default() })
 }
 
-fn classify(body: &str) -> Vec<u8> {
+pub(crate) fn classify(body: &str) -> Vec<u8> {
     post("/classify", "", body)
 }
 
@@ -319,7 +319,7 @@ proptest! {
 }
 
 /// Requests of all kinds.
-fn sample(kind: usize) -> Vec<u8> {
+pub(crate) fn sample(kind: usize) -> Vec<u8> {
     match kind {
         0 => classify(r#"{"sequences":["def f(): pass","hello"]}"#),
         1 => classify(r#"{"sequences":[]}"#),

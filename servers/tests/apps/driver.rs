@@ -141,6 +141,14 @@ impl<A: App> Driver<A> {
         String::from_utf8(std::mem::take(&mut wire.sent)).expect("what we send is text")
     }
 
+    /// The peer of `conn` resets it, if it is still there, and the driver forgets it.
+    pub(crate) fn forget(&mut self, conn: ConnId) {
+        if self.fate(conn) == Fate::Open {
+            self.event(Event::Failed { conn, error: ConnError::Reset });
+        }
+        self.wires.remove(&conn);
+    }
+
     pub(crate) fn fate(&self, conn: ConnId) -> Fate {
         self.wires[&conn].fate
     }

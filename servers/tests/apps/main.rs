@@ -2,5 +2,7 @@
 
 mod driver;
 
+mod allocation;
 mod classifier;
+mod mutated;
 mod proxy;

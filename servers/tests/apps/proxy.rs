@@ -5,7 +5,7 @@ use std::time::Duration;
 use ringyard_runtime::app::{ConnError, ConnId, CoreIndex, Event};
 use ringyard_runtime::counters::CoreContext;
 use ringyard_scheduler::StrategyKind;
-use ringyard_servers::limits::QUEUE_JOBS_ALWAYS;
+use ringyard_servers::limits::{BACKEND_RECONNECT_MIN, QUEUE_JOBS_ALWAYS};
 use ringyard_servers::proxy::{self, BackendTarget, ProxyConfig, ProxyMail, ProxyServer};
 
 use crate::driver::{Driver, Fate, answers, post};
@@ -213,6 +213,7 @@ fn a_backend_that_dies_fails_its_batch_and_nothing_else() {
     let doomed = client(&mut driver, "A", &["doomed"]);
     let waits = client(&mut driver, "A", &["waits"]);
     driver.event(Event::Failed { conn: backend, error: ConnError::Reset });
+    driver.advance(BACKEND_RECONNECT_MIN);
     assert_eq!(
         answer(&mut driver, doomed),
         (502, String::from(r#"{"detail":"Downstream service error: connection reset by peer"}"#))
@@ -305,6 +306,16 @@ fn a_backend_that_closes_after_each_reply_is_connected_again() {
         assert_eq!(answer(&mut driver, conn).0, 200);
         assert_eq!(driver.fate(backend), Fate::Closed);
     }
+}
+
+#[test]
+fn a_connection_that_fails_is_not_replaced_in_the_same_moment() {
+    let mut driver = server(config());
+    let backend = driver.connect();
+    driver.event(Event::Failed { conn: backend, error: ConnError::Reset });
+    assert!(driver.connects.is_empty());
+    driver.advance(BACKEND_RECONNECT_MIN);
+    assert_eq!(driver.connects.len(), 1);
 }
 
 #[test]

@@ -2,7 +2,55 @@
 //!
 //! The contract between an engine and an app is stated in [`app`]; everything else here serves it. Without
 //! the feature `engines` only that contract and the counters remain, which is all that servers and the
-//! simulator see.
+//! simulator see. A program that serves starts at [`launch`](mod@launch).
 
 pub mod app;
 pub mod counters;
+
+#[cfg(all(feature = "engines", not(loom)))]
+pub mod affinity;
+#[cfg(all(feature = "engines", not(loom)))]
+mod bell;
+#[cfg(all(feature = "engines", not(loom)))]
+mod clock;
+#[cfg(all(feature = "engines", not(loom)))]
+mod closing;
+#[cfg(all(feature = "engines", not(loom)))]
+mod control;
+#[cfg(all(feature = "engines", not(loom)))]
+mod departure;
+#[cfg(all(feature = "engines", not(loom)))]
+mod dispatcher;
+#[cfg(all(feature = "engines", not(loom)))]
+pub mod launch;
+#[cfg(all(feature = "engines", not(loom)))]
+mod lifecycle;
+#[cfg(all(feature = "engines", not(loom)))]
+pub mod limits;
+#[cfg(all(feature = "engines", not(loom)))]
+mod listener;
+#[cfg(all(feature = "engines", not(loom)))]
+mod mailbox;
+#[cfg(all(feature = "engines", not(loom)))]
+mod outbox;
+#[cfg(all(feature = "engines", not(loom)))]
+pub mod plan;
+#[cfg(all(feature = "engines", not(loom)))]
+pub mod probe;
+#[cfg(all(feature = "engines", not(loom)))]
+mod ring;
+#[cfg(all(feature = "engines", not(loom)))]
+pub mod running;
+#[cfg(all(feature = "engines", not(loom)))]
+pub mod signals;
+#[cfg(all(feature = "engines", not(loom)))]
+mod socket;
+#[cfg(all(feature = "engines", not(loom)))]
+mod table;
+#[cfg(all(feature = "engines", not(loom)))]
+mod tokio_engine;
+
+#[cfg(any(feature = "engines", loom))]
+mod sleep;
+#[cfg(any(feature = "engines", loom))]
+mod sync;

@@ -1,0 +1,88 @@
+//! What cores say to one another.
+
+use std::sync::{Arc, Barrier, mpsc};
+
+use ringyard_runtime::app::{CoreIndex, Event, Time};
+use ringyard_runtime::plan::{EngineKind, Plan};
+
+use crate::harness::{cpus, next, plan, start};
+
+fn plan_with_cores(engine: EngineKind, cores: usize) -> Plan {
+    Plan { cores: cpus(cores), listen: Vec::new(), ..plan(engine) }
+}
+
+pub(crate) fn mail_between_cores_keeps_its_order_and_wakes_sleepers(engine: EngineKind) {
+    const ROUNDS: u64 = 3000;
+    let (report, reports) = mpsc::channel();
+    // Three cores pass messages round, two at a time, so that every core sleeps again and again.
+    let running = start(plan_with_cores(engine, 3), move |context| {
+        let report = report.clone();
+        let own = context.core.0;
+        let next_core = CoreIndex((own + 1) % 3);
+        let previous_core = CoreIndex((own + 2) % 3);
+        let mut expected = 0;
+        move |_, event, commands| match event {
+            Event::Deadline if own == 0 => {
+                commands.mail(next_core, 0);
+                commands.mail(next_core, 1);
+            }
+            Event::Mail { from, message } => {
+                assert_eq!((from, message), (previous_core, expected));
+                expected += 1;
+                let message = if own == 0 { message + 2 } else { message };
+                if message < ROUNDS {
+                    commands.mail(next_core, message);
+                } else {
+                    report.send(message).unwrap();
+                }
+            }
+            _ => {}
+        }
+    });
+    assert_eq!((next(&reports), next(&reports)), (ROUNDS, ROUNDS + 1));
+    let wakeups: u64 = running.counters().iter().map(|counters| counters.wakeups.get()).sum();
+    assert!(wakeups > 0, "nobody ever slept");
+}
+
+pub(crate) fn mail_to_a_full_mailbox_returns_in_the_same_turn(engine: EngineKind) {
+    const CAPACITY: u64 = 4;
+    const SENT: u64 = 100;
+    let mut plan = plan_with_cores(engine, 2);
+    plan.limits.mailbox_messages = 4;
+    let (report, reports) = mpsc::channel();
+    let meeting = Arc::new(Barrier::new(2));
+    // The second core stands still until the first has had its mail returned.
+    let running = start(plan, move |context| {
+        let (report, meeting) = (report.clone(), Arc::clone(&meeting));
+        let is_sender = context.core == CoreIndex(0);
+        let mut sent_at = Time::ZERO;
+        let mut expected = if is_sender { CAPACITY } else { 0 };
+        move |now, event, commands| match event {
+            Event::Deadline => {
+                meeting.wait();
+                if is_sender {
+                    sent_at = now.time;
+                    (0..SENT).for_each(|message| commands.mail(CoreIndex(1), message));
+                } else {
+                    meeting.wait();
+                }
+            }
+            Event::MailReturned { to, message } => {
+                assert_eq!((to, message, now.time), (CoreIndex(1), expected, sent_at));
+                expected += 1;
+                if expected == SENT {
+                    meeting.wait();
+                }
+            }
+            Event::Mail { message, .. } => {
+                assert_eq!(message, expected);
+                expected += 1;
+                report.send(message).unwrap();
+            }
+            _ => {}
+        }
+    });
+    let arrived: Vec<u64> = (0..CAPACITY).map(|_| next(&reports)).collect();
+    assert_eq!(arrived, [0, 1, 2, 3]);
+    assert_eq!(running.counters()[0].mail_returned.get(), SENT - CAPACITY);
+}

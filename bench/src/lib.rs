@@ -5,10 +5,17 @@
 
 #![forbid(unsafe_code)]
 
+pub mod conductor;
+pub mod demo;
+pub mod errand;
+pub mod generator;
 pub mod limits;
 pub mod outcome;
+pub mod player;
+pub mod progress;
 pub mod random;
 pub mod report;
 pub mod statistics;
 pub mod study;
+pub mod wall_clock;
 pub mod workload;

@@ -38,3 +38,13 @@ pub const RECONNECT_WAIT_MIN: Duration = Duration::from_millis(5);
 pub const RECONNECT_WAIT_MAX: Duration = Duration::from_secs(1);
 
 const _: () = assert!(RECONNECT_WAIT_MIN.as_nanos() < RECONNECT_WAIT_MAX.as_nanos());
+
+/// How many times within one timeout the generator looks for requests that have exceeded it: a timeout
+/// is noticed at most this part of it too late.
+pub const TIMEOUT_SWEEPS: u32 = 16;
+
+/// Requests under way on one connection.
+pub const PIPELINE_DEPTH_MAX: u32 = 1_024;
+
+/// Bytes of an answer that the load generator recognises when it comes again, unparsed.
+pub const REPEATED_ANSWER_BYTES_MAX: usize = 16 * 1024;

@@ -50,6 +50,15 @@ impl CustomerRecord {
         self.errors.add(kind, 1);
     }
 
+    /// Takes what `later` saw into account.
+    pub fn merge(&mut self, later: &Self) {
+        self.latencies.merge(&later.latencies);
+        self.slowdowns.merge(&later.slowdowns);
+        self.errors.merge(&later.errors);
+        let room = POINTS_PER_CUSTOMER_MAX - self.points.len();
+        self.points.extend(later.points.iter().take(room));
+    }
+
     /// The first [`POINTS_PER_CUSTOMER_MAX`] good answers.
     #[must_use]
     pub fn points(&self) -> &[Point] {
@@ -237,6 +246,9 @@ mod tests {
         }
         assert_eq!(record.points().len(), POINTS_PER_CUSTOMER_MAX);
         assert_eq!(record.latencies.count(), POINTS_PER_CUSTOMER_MAX as u64 + 5);
+        record.merge(&record.clone());
+        assert_eq!(record.points().len(), POINTS_PER_CUSTOMER_MAX);
+        assert_eq!(record.slowdowns.count(), 2 * (POINTS_PER_CUSTOMER_MAX as u64 + 5));
     }
 
     #[test]

@@ -8,6 +8,19 @@ const V1: &str = include_str!("../../scenarios/v1.toml");
 /// Revision 2's file: 50 scenarios.
 const V2: &str = include_str!("../../scenarios/v2.toml");
 
+/// The sample runs.
+const SAMPLE: &str = include_str!("../../scenarios/sample.toml");
+
+/// The sample run of `profile` (the corrected profile takes revision 1's).
+///
+/// # Errors
+/// Never in a build whose tests pass; the file is part of it.
+pub fn samples(profile: Profile) -> Result<Scenario, ScenarioError> {
+    let mut scenarios = parse("sample.toml", SAMPLE)?;
+    let which = if profile == Profile::V2 { scenarios.len() - 1 } else { 0 };
+    Ok(scenarios.swap_remove(which).under(profile))
+}
+
 /// The built-in scenarios of `profile`.
 ///
 /// # Errors
@@ -37,6 +50,8 @@ mod tests {
         assert_eq!(count(39_667), 9);
         assert_eq!((count(61_451), count(55_227), count(28_890)), (1, 1, 1));
         assert!(v1.iter().all(|scenario| scenario.world.warm_period() == 30));
+        assert_eq!(samples(Profile::V2).unwrap().name, "SampleV2");
+        assert_eq!(samples(Profile::Fixed).unwrap().name, "SampleV1");
         let v2 = built_in(Profile::V2).unwrap();
         assert!(v2.iter().all(|scenario| scenario.world.warm_period() == 19));
     }

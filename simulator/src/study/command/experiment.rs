@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 
 use super::clock::Stopwatch;
 use super::score::as_table;
-use super::{CommandError, Experiment, Source, print, read_file, write_file};
+use super::{CommandError, Experiment, Source, StudyArgs, print, read_file, write_file};
 use crate::study::catalogue::built_in;
 use crate::study::csv::{NamedRun, write_runs};
 use crate::study::profile::Profile;
+use crate::study::report::Report;
 use crate::study::runner::{RunResult, run_all};
 use crate::study::scenario::{Scenario, parse};
 use crate::study::score::{Grading, OverRuns, by_algorithm, score};
@@ -27,7 +28,7 @@ pub(super) struct Outcome {
     threads: usize,
 }
 
-fn scenarios_of(source: &Source) -> Result<Vec<Scenario>, CommandError> {
+pub(super) fn scenarios_of(source: &Source) -> Result<Vec<Scenario>, CommandError> {
     match &source.scenarios {
         Some(path) => Ok(parse(&path.display().to_string(), &read_file(path)?)?),
         None => Ok(built_in(source.profile)?),
@@ -69,11 +70,11 @@ pub(super) fn run_named(
     known.retain(|scenario| names.contains(&scenario.name));
     let outcome = simulate(known, experiment);
     write_results(&outcome, experiment)?;
-    print(out, &outcome.figures())?;
-    print(out, &outcome.rate())
+    print(out, &format!("{}\n{}", outcome.figures(), outcome.rate()))
 }
 
-pub(super) fn study(experiment: &Experiment, out: &mut dyn Write) -> Result<(), CommandError> {
+pub(super) fn study(args: &StudyArgs, out: &mut dyn Write) -> Result<(), CommandError> {
+    let experiment = &args.experiment;
     let outcome = simulate(scenarios_of(&experiment.source)?, experiment);
     write_results(&outcome, experiment)?;
     print(out, &outcome.figures())?;
@@ -81,9 +82,17 @@ pub(super) fn study(experiment: &Experiment, out: &mut dyn Write) -> Result<(), 
         Profile::V2 => Grading::Seven,
         Profile::V1 | Profile::Fixed => Grading::Five,
     };
-    print(out, "\n")?;
-    print(out, &as_table(&score(&outcome.named(), grading), grading))?;
-    print(out, &outcome.rate())
+    let runs = outcome.named();
+    let speed = outcome.rate();
+    print(out, &format!("\n{}\n{speed}", as_table(&score(&runs, grading), grading)))?;
+    let scenarios = &outcome.scenarios;
+    let report = Report { scenarios, runs: &runs, grading, seed: outcome.seed, speed: &speed };
+    let page = args.out.join("report.html");
+    write_file(&page, report.to_html()?.as_bytes())?;
+    for (name, chart) in report.charts() {
+        chart.write_png(&args.out.join(name))?;
+    }
+    print(out, &format!("{}\n", page.display()))
 }
 
 /// Runs `scenarios` as `experiment` says, with a progress bar on standard error.
@@ -190,7 +199,7 @@ impl Outcome {
         let probes: u64 = self.results.iter().map(|result| result.tally.probes).sum();
         let rate = requests as f64 / self.seconds;
         format!(
-            "\n{} runs, {requests} requests and {probes} probes in {:.2} s on {} threads: {:.0} requests/s\n",
+            "{} runs, {requests} requests and {probes} probes in {:.2} s on {} threads: {:.0} requests/s\n",
             self.results.len(),
             self.seconds,
             self.threads,

@@ -6,6 +6,7 @@
 
 mod clock;
 mod experiment;
+mod sample;
 mod score;
 
 use std::io::{self, Write};
@@ -13,9 +14,11 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use super::csv::CsvError;
+use super::figure::FigureError;
 use super::profile::Profile;
 use super::scenario::ScenarioError;
 use super::score::Grading;
+use super::tape::TapeError;
 
 /// Arguments of `ringyard simulate`.
 #[derive(Debug, clap::Args)]
@@ -31,9 +34,15 @@ enum Command {
     /// Run some scenarios and print their figures.
     Run(RunArgs),
     /// Run every scenario and print the score table.
-    Study(Experiment),
+    Study(StudyArgs),
     /// Print the score table of a file of runs.
     Score(ScoreArgs),
+    /// Run the sample run, print its statistics and draw its twelve figures.
+    Sample(sample::SampleArgs),
+    /// Run once, write every draw to a tape and print the completions.
+    Record(sample::RecordArgs),
+    /// Run from a tape of recorded draws and print the completions.
+    Replay(sample::ReplayArgs),
 }
 
 /// Where scenarios come from.
@@ -76,6 +85,15 @@ struct RunArgs {
     names: Vec<String>,
     #[command(flatten)]
     experiment: Experiment,
+}
+
+#[derive(Debug, clap::Args)]
+struct StudyArgs {
+    #[command(flatten)]
+    experiment: Experiment,
+    /// Where `report.html` and the figures go.
+    #[arg(long, value_name = "DIR", default_value = "results/study")]
+    out: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]
@@ -124,6 +142,20 @@ pub enum CommandError {
         /// What is wrong with it.
         source: CsvError,
     },
+    /// A tape was refused, or did not fit the scenario.
+    #[error("{path}: {source}")]
+    Tape {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: TapeError,
+    },
+    /// Revision 2 draws more than a recorder can write down.
+    #[error("only scenarios of profiles v1 and fixed can be recorded")]
+    CannotRecord,
+    /// A figure could not be drawn.
+    #[error(transparent)]
+    Figure(#[from] FigureError),
     /// A result could not be put into JSON.
     #[error("cannot express the results as JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -139,13 +171,20 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<(), CommandError> {
         Command::Run(args) => experiment::run_named(&args.names, &args.experiment, out),
         Command::Study(args) => experiment::study(args, out),
         Command::Score(args) => score::score_file(args, out),
+        Command::Sample(args) => sample::sample(args, out),
+        Command::Record(args) => sample::record(args, out),
+        Command::Replay(args) => sample::replay(args, out),
     }
 }
 
-/// Writes `text` to standard output's stand-in.
+/// Writes `text` to standard output's stand-in. A reader that has seen enough is no error.
 fn print(out: &mut dyn Write, text: &str) -> Result<(), CommandError> {
-    let failed = |source| CommandError::Write { path: PathBuf::from("the output"), source };
-    out.write_all(text.as_bytes()).map_err(failed)
+    match out.write_all(text.as_bytes()) {
+        Err(source) if source.kind() != io::ErrorKind::BrokenPipe => {
+            Err(CommandError::Write { path: PathBuf::from("the output"), source })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Writes a whole file, creating its directory if needed.

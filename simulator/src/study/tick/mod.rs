@@ -1,9 +1,10 @@
 //! The tick world: clients, channels and servers that move in whole ticks, as the published study has them.
 //!
 //! A tick has three parts, in this order: requests arrive, servers work, clients act. [`run`] walks them and does
-//! no more than that; what a request's life looks like is in `world`, what a server does and publishes in
+//! no more than that; what a request's life looks like is in `world` (built in `build`), what a server does and publishes in
 //! `serve` and `server`.
 
+mod build;
 mod channels;
 mod record;
 mod requests;

@@ -1,20 +1,16 @@
 //! A world's construction, its clock, and the clients' part of a tick.
 
-use ringyard_scheduler::balance::Random as _;
 use ringyard_scheduler::balance::{
-    Aggregate, ClientPid, Cost, Explanation, Gains, HotCold, HotColdConfig, LastN, LeastCost,
-    Picker, Probes, Race, Report, RoundRobin, ServerCost, Weighted,
+    Cost, LastN, Narrowed, Picker, Probes, Race, Random as _, Report,
 };
 
+use super::build::{build_picker, publishing, reaches};
 use super::channels::ChannelTable;
 use super::record::{Observer, Row, Stage, Tally};
 use super::requests::{Calendar, NONE, Requests};
 use super::server::{Publishing, Server};
 use crate::study::draws::{Draws, Purpose};
 use crate::study::scenario::{Arrivals, PickerConfig, Scenario, World};
-
-/// Bound of a client-side controller's integral and weight in the corrected profile.
-const CLIENT_PID_BOUND: f64 = 1_000.0;
 
 /// What a request that is not picked at once has going on.
 #[derive(Debug)]
@@ -280,7 +276,7 @@ impl<'a, D: Draws, O: Observer> Universe<'a, D, O> {
         if self.scenario.picker != PickerConfig::FastestProbe {
             let channels = &self.plans[plan as usize].channels;
             let view = self.channels.view(client, &self.reports, &self.published);
-            let few = ringyard_scheduler::balance::Narrowed { inner: &view, indices: channels };
+            let few = Narrowed { inner: &view, indices: channels };
             let place = self.pickers[client].pick(&few, self.draws.policy());
             let channel = channels[place] as usize;
             self.free_plans.push(plan);
@@ -446,73 +442,4 @@ impl<'a, D: Draws, O: Observer> Universe<'a, D, O> {
 #[expect(clippy::cast_possible_truncation, reason = "worlds have fewer than 2^32 of anything")]
 pub(super) fn index_u32(index: usize) -> u32 {
     index as u32
-}
-
-/// How many ticks ahead a message, and a server's work, can reach.
-fn reaches<D: Draws>(world: &World, draws: &mut D) -> (u32, u32) {
-    let delay = draws.gamma_max(world.server_rtt.mean, world.server_rtt.variance)
-        + draws.gamma_max(world.channel_rtt.mean, world.channel_rtt.variance);
-    let leg = draws.half_gamma_max(delay);
-    let slowest = draws.gamma_max(world.mean_processing_time, crate::study::law::VARIANCE);
-    let work = draws.half_gamma_max(2 * slowest) + world.cold_channel_penalty;
-    (leg + 1, work.max(world.probe_processing_time) + 1)
-}
-
-fn publishing<O: Observer>(world: &World, costs: &[Cost]) -> Publishing {
-    let reads_averages = costs.iter().any(|cost| match cost {
-        Cost::Reported(cost) | Cost::Oracle(cost) => reads_average(*cost),
-        _ => false,
-    });
-    Publishing {
-        ewma_weight: (O::READS_AVERAGES || reads_averages).then_some(world.ewma_weight),
-        expected_latency: costs.iter().any(|cost| cost.reads_expected_latency()),
-        expect_at_current: world.rules.expect_at_current,
-        bounded_pid: world.rules.bounded_pid,
-    }
-}
-
-fn reads_average(cost: ServerCost) -> bool {
-    match cost {
-        ServerCost::Latency(by) | ServerCost::Queries(by) | ServerCost::Utilization(by) => {
-            by == Aggregate::Ewma
-        }
-        ServerCost::Capacity { queries, utilization }
-        | ServerCost::AvailableCapacity { queries, utilization } => {
-            queries == Aggregate::Ewma || utilization == Aggregate::Ewma
-        }
-        ServerCost::InFlight | ServerCost::ExpectedLatency | ServerCost::PidWeight => false,
-    }
-}
-
-/// The picker of one client with `count` channels.
-fn build_picker<D: Draws>(scenario: &Scenario, count: usize, draws: &mut D) -> Picker {
-    let rules = &scenario.world.rules;
-    match &scenario.picker {
-        PickerConfig::First | PickerConfig::FastestProbe => Picker::First,
-        PickerConfig::Random => Picker::Uniform(Explanation::default()),
-        PickerConfig::RoundRobin => {
-            let start = if rules.random_phase { draws.phase(count) } else { 0 };
-            Picker::RoundRobin(RoundRobin::starting_at(start))
-        }
-        PickerConfig::LeastCost { cost, choices } => {
-            let policy = LeastCost::new(cost.0, choices.map(usize::from));
-            Picker::LeastCost(policy.with_unknown(rules.unknown))
-        }
-        PickerConfig::Weighted { cost, allow_negative } => {
-            let policy = Weighted::new(cost.0).with_zero(rules.zero);
-            Picker::Weighted(if *allow_negative { policy.allowing_negative() } else { policy })
-        }
-        PickerConfig::ClientPid if rules.bounded_pid => {
-            let gains = Gains { integral_bound: CLIENT_PID_BOUND, ..Gains::CLIENT };
-            Picker::ClientPid(ClientPid::new(gains, CLIENT_PID_BOUND))
-        }
-        PickerConfig::ClientPid => Picker::ClientPid(ClientPid::default()),
-        PickerConfig::HotCold { health, ranking } => Picker::HotCold(HotCold::new(HotColdConfig {
-            history: scenario.world.client_requests_buffer,
-            zero: rules.zero,
-            random_ties: rules.fair_hot_cold,
-            always_remember: rules.fair_hot_cold,
-            ..HotColdConfig::new(health.0, ranking.0)
-        })),
-    }
 }

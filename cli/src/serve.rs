@@ -1,0 +1,186 @@
+//! What all servers have on their command lines, and the life of a server from its launch to its end.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use ringyard_protocol::limits::{
+    BODY_BYTES_MAX, HEAD_BYTES_MAX, HEADER_LINE_BYTES_MAX, HEADERS_MAX, HttpLimits,
+    REQUEST_LINE_BYTES_MAX,
+};
+use ringyard_runtime::affinity;
+use ringyard_runtime::app::App;
+use ringyard_runtime::counters::CoreContext;
+use ringyard_runtime::launch::{EngineChoice, EngineKind, Plan, Running, launch};
+use ringyard_runtime::limits::EngineLimits;
+use ringyard_runtime::signals::Signals;
+use ringyard_servers::front::FrontConfig;
+use ringyard_servers::limits::ClientTimeouts;
+
+/// Why a command came to nothing.
+pub(crate) type CommandError = Box<dyn Error + Send + Sync>;
+
+/// How a server runs, whatever it serves.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ServeArgs {
+    /// CPUs to serve on, one pinned thread each: `0`, `0,2-3`, or `all`. Without it: one thread, not pinned
+    #[arg(long, value_name = "LIST", env = "RINGYARD_CORES", value_parser = parse_cores)]
+    cores: Option<Cores>,
+
+    /// What drives the server: `ring` (io_uring) or `tokio` (epoll). Without it: ring, or tokio where io_uring
+    /// cannot be had
+    #[arg(long, value_name = "ENGINE", env = "RINGYARD_ENGINE")]
+    engine: Option<EngineKind>,
+
+    /// After SIGTERM or SIGINT: how long requests in flight may take to finish
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    drain_limit: Duration,
+
+    /// TCP congestion control for all connections, such as `cubic` or `reno`. Without it: the system's
+    #[arg(long, value_name = "NAME")]
+    congestion_control: Option<String>,
+
+    #[command(flatten, next_help_heading = "Limits")]
+    limits: LimitArgs,
+}
+
+/// What a client may ask of a server.
+#[derive(Args, Clone, Debug)]
+struct LimitArgs {
+    /// Connections on each core; more wait to be accepted
+    #[arg(long, value_name = "COUNT", default_value_t = EngineLimits::default().connections)]
+    max_connections: u32,
+
+    /// Bytes of a request line
+    #[arg(long, value_name = "BYTES", default_value_t = REQUEST_LINE_BYTES_MAX)]
+    max_request_line_bytes: usize,
+
+    /// Bytes of one header line
+    #[arg(long, value_name = "BYTES", default_value_t = HEADER_LINE_BYTES_MAX)]
+    max_header_line_bytes: usize,
+
+    /// Bytes of a whole request head
+    #[arg(long, value_name = "BYTES", default_value_t = HEAD_BYTES_MAX)]
+    max_head_bytes: usize,
+
+    /// Header lines of a request
+    #[arg(long, value_name = "COUNT", default_value_t = HEADERS_MAX)]
+    max_headers: usize,
+
+    /// Bytes of a request's body
+    #[arg(long, value_name = "BYTES", default_value_t = BODY_BYTES_MAX)]
+    max_body_bytes: usize,
+
+    /// From the first byte of a request to the end of its head
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    header_timeout: Duration,
+
+    /// Between two requests of a connection
+    #[arg(long, value_name = "TIME", default_value = "75s", value_parser = humantime::parse_duration)]
+    idle_timeout: Duration,
+
+    /// Between two pieces of a request's body
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    body_timeout: Duration,
+
+    /// How long a client may leave its answers unread
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    send_timeout: Duration,
+}
+
+/// The CPUs of a server.
+#[derive(Clone, Debug)]
+struct Cores(Vec<usize>);
+
+fn parse_cores(list: &str) -> Result<Cores, CommandError> {
+    let cpus = if list == "all" { affinity::allowed()? } else { affinity::parse(list)? };
+    Ok(Cores(cpus))
+}
+
+impl ServeArgs {
+    /// The plan of a server at `listen`.
+    pub(crate) fn plan(&self, listen: &[SocketAddr]) -> Plan {
+        Plan {
+            engine: self.engine.map_or(EngineChoice::Auto, EngineChoice::Exactly),
+            cores: self.cores.as_ref().map(|cores| cores.0.clone()).unwrap_or_default(),
+            listen: listen.to_vec(),
+            congestion_control: self.congestion_control.clone(),
+            drain_limit: self.drain_limit,
+            limits: EngineLimits {
+                connections: self.limits.max_connections,
+                flush_stall: self.limits.send_timeout,
+                ..EngineLimits::default()
+            },
+        }
+    }
+
+    /// `front` with the limits that the flags set.
+    pub(crate) fn front(&self, front: FrontConfig) -> FrontConfig {
+        let limits = &self.limits;
+        FrontConfig {
+            http: HttpLimits {
+                request_line_bytes: limits.max_request_line_bytes,
+                header_line_bytes: limits.max_header_line_bytes,
+                head_bytes: limits.max_head_bytes,
+                headers: limits.max_headers,
+                body_bytes: limits.max_body_bytes,
+                ..front.http
+            },
+            timeouts: ClientTimeouts {
+                header: limits.header_timeout,
+                idle: limits.idle_timeout,
+                body: limits.body_timeout,
+                send: limits.send_timeout,
+            },
+            ..front
+        }
+    }
+}
+
+/// Threads that `plan` starts.
+pub(crate) fn core_count(plan: &Plan) -> usize {
+    plan.cores.len().max(1)
+}
+
+/// Launches a server, says so in one line, and serves until a signal ends it.
+pub(crate) fn run<A: App + 'static>(
+    name: &str,
+    details: &str,
+    plan: Plan,
+    make: impl Fn(CoreContext) -> A + Send + Sync + 'static,
+) -> Result<ExitCode, CommandError> {
+    let running = launch(plan, make)?;
+    if let Some(reason) = running.fallback_reason() {
+        eprintln!("ringyard {name}: {reason}; serving on the tokio engine instead");
+    }
+    let _signals = Signals::handle(vec![running.stopper()])?;
+    announce(name, details, &running)?;
+    let ended = running.wait()?;
+    if !ended.is_clean() {
+        eprintln!(
+            "ringyard {name}: the drain's limit cut off {} connections; raise --drain-limit to wait longer",
+            ended.connections_cut + ended.connections_unsent
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn announce(name: &str, details: &str, running: &Running) -> io::Result<()> {
+    let addresses: Vec<_> =
+        running.addresses().iter().map(|address| format!("http://{address}")).collect();
+    let cores = match running.cpus() {
+        [] => String::from("1 core, not pinned"),
+        cpus => format!("cores {}", affinity::format_list(cpus)),
+    };
+    let mut out = io::stdout().lock();
+    writeln!(
+        out,
+        "ringyard {name}: serving {} (engine {}, {cores}, {details})",
+        addresses.join(" "),
+        running.engine()
+    )?;
+    out.flush()
+}

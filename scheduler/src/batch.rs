@@ -1,5 +1,6 @@
 //! What a free backend offers and what it is given.
 
+use crate::cost::{BatchShape, Cost, CostModel};
 use crate::job::{Job, JobSpec};
 
 /// A free backend slot.
@@ -15,12 +16,14 @@ pub struct Slot {
 /// Meant to be kept and filled again: its buffer outlives its contents.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
-    /// The jobs; the first is the one whose turn it was.
+    /// The jobs: first the one whose turn it was, except in a planned batch, which has them by length.
     pub jobs: Vec<Job>,
     /// Sequences of all jobs together.
     pub sequences: u32,
     /// Characters of the longest sequence, which decides what the batch costs.
     pub longest: u32,
+    /// What it is expected to cost.
+    pub cost: Cost,
 }
 
 impl Batch {
@@ -29,6 +32,7 @@ impl Batch {
         self.jobs.clear();
         self.sequences = 0;
         self.longest = 0;
+        self.cost = Cost::default();
     }
 
     /// Whether there is no job in it.
@@ -52,5 +56,11 @@ impl Batch {
         self.sequences += job.spec.sequences;
         self.longest = self.longest.max(job.spec.longest);
         self.jobs.push(job);
+    }
+
+    /// Works out what it is expected to cost.
+    pub(crate) fn price(&mut self, model: &CostModel) {
+        let shapes = self.jobs.iter().map(|job| BatchShape::of(&job.spec));
+        self.cost = model.cost(&shapes.fold(BatchShape::default(), BatchShape::with));
     }
 }

@@ -24,6 +24,38 @@ pub struct SchedulerConfig {
     ///
     /// [`Scheduler::set_cost_model`]: crate::Scheduler::set_cost_model
     pub cost_model: CostModel,
+    /// What [`StrategyKind::Fair`] means; by default [`FairRule::RoundRobin`].
+    pub fair: FairRule,
+    /// How [`StrategyKind::SjfAgeing`] lets waiting jobs come forward.
+    pub ageing: Ageing,
+}
+
+/// How customers share under [`StrategyKind::Fair`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum FairRule {
+    /// One job a turn, whatever it costs, and no weights: [`StrategyKind::RoundRobin`].
+    #[default]
+    RoundRobin,
+    /// Deficit round robin by weight, where everybody pays its share of what batches cost.
+    Deficit,
+}
+
+/// How waiting jobs come forward under [`StrategyKind::SjfAgeing`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ageing {
+    /// Nanoseconds of cost that a job loses per nanosecond of waiting, by default
+    /// [`limits::AGEING_COST_PER_WAIT`]. A job is overtaken only by jobs that arrive within the difference of
+    /// their costs divided by this. Zero or less is no ageing.
+    pub cost_per_wait: f64,
+    /// How long a job waits before it goes first whatever it costs, by default
+    /// [`limits::AGEING_WAIT_MAX`].
+    pub wait_max: Duration,
+}
+
+impl Default for Ageing {
+    fn default() -> Self {
+        Self { cost_per_wait: limits::AGEING_COST_PER_WAIT, wait_max: limits::AGEING_WAIT_MAX }
+    }
 }
 
 impl Default for SchedulerConfig {
@@ -34,6 +66,8 @@ impl Default for SchedulerConfig {
             queue_jobs_max: limits::QUEUE_JOBS_MAX,
             composition: CompositionKind::default(),
             cost_model: CostModel::default(),
+            fair: FairRule::default(),
+            ageing: Ageing::default(),
         }
     }
 }

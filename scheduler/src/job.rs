@@ -10,6 +10,30 @@ use ringyard_time::Time;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CustomerId(pub u32);
 
+/// What a customer is entitled to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CustomerTerms {
+    /// Its share under the fair strategies, beside those of others; at least 1, which is the default.
+    pub weight: u32,
+    /// Under `tiers`, lower tiers are served first; 0, the first, is the default.
+    pub tier: u8,
+}
+
+impl Default for CustomerTerms {
+    fn default() -> Self {
+        Self::new(1, 0)
+    }
+}
+
+impl CustomerTerms {
+    /// This weight, of which 0 counts as 1, and this tier.
+    #[must_use]
+    pub const fn new(weight: u32, tier: u8) -> Self {
+        Self { weight: if weight == 0 { 1 } else { weight }, tier }
+    }
+}
+
 /// What a caller says of a job. Made with [`JobSpec::new`], which sets what it does not take to its default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -26,6 +50,8 @@ pub struct JobSpec {
     pub characters: u64,
     /// How much its waiting counts beside that of others, where a strategy weighs jobs; 1 unless said.
     pub weight: u32,
+    /// When it should be answered by, where a strategy goes by that; `None` unless said.
+    pub deadline: Option<Time>,
 }
 
 impl JobSpec {
@@ -33,7 +59,7 @@ impl JobSpec {
     #[must_use]
     pub const fn new(customer: CustomerId, sequences: u32, longest: u32, tag: u64) -> Self {
         let characters = sequences as u64 * longest as u64;
-        Self { customer, sequences, longest, tag, characters, weight: 1 }
+        Self { customer, sequences, longest, tag, characters, weight: 1, deadline: None }
     }
 
     /// Says how many characters its sequences have together.
@@ -47,6 +73,13 @@ impl JobSpec {
     #[must_use]
     pub const fn with_weight(mut self, weight: u32) -> Self {
         self.weight = if weight == 0 { 1 } else { weight };
+        self
+    }
+
+    /// Says when it should be answered by.
+    #[must_use]
+    pub const fn with_deadline(mut self, deadline: Time) -> Self {
+        self.deadline = Some(deadline);
         self
     }
 }

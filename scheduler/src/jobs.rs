@@ -1,11 +1,13 @@
-//! The table of queued jobs: where each lives, in which order they came, and how much of it is whose.
+//! The table of queued jobs: where each lives, in which order they came, how much of it is whose, and what is
+//! known of its customers and of what jobs cost.
 //!
 //! Whatever the strategy, this part stays the same, so that a switch of strategy rebuilds an order from it
 //! and leaves ids, arrival times and counts alone. It decides nothing.
 
 use ringyard_time::Time;
 
-use crate::job::{CustomerId, Job, JobId, JobSpec};
+use crate::cost::{BatchShape, Cost, CostModel};
+use crate::job::{CustomerId, CustomerTerms, Job, JobId, JobSpec};
 use crate::list::{Links, List};
 
 /// Where a queued job stands in the table. Unlike a [`JobId`] it is only good while the job is queued.
@@ -51,6 +53,11 @@ pub(crate) struct Jobs {
     arrived: u64,
     total: Backlog,
     by_customer: Vec<Backlog>,
+    /// Customers that have jobs queued.
+    backlogged: usize,
+    /// As far as anything was said; the rest have the default.
+    terms: Vec<CustomerTerms>,
+    cost_model: CostModel,
 }
 
 impl Jobs {
@@ -68,6 +75,7 @@ impl Jobs {
             self.by_customer.resize(customer + 1, Backlog::default());
         }
         self.by_customer[customer].add(&spec);
+        self.backlogged += usize::from(self.by_customer[customer].jobs == 1);
         index
     }
 
@@ -92,7 +100,9 @@ impl Jobs {
         self.arrivals.remove(&mut self.links, index);
         self.free.push_back(&mut self.links, index);
         self.total.subtract(&job.spec);
-        self.by_customer[job.spec.customer.0 as usize].subtract(&job.spec);
+        let backlog = &mut self.by_customer[job.spec.customer.0 as usize];
+        backlog.subtract(&job.spec);
+        self.backlogged -= usize::from(backlog.jobs == 0);
         job
     }
 
@@ -135,6 +145,36 @@ impl Jobs {
     /// Every customer seen so far, by id, with what it has queued.
     pub(crate) fn backlogs(&self) -> impl Iterator<Item = (CustomerId, Backlog)> + '_ {
         (0u32..).map(CustomerId).zip(self.by_customer.iter().copied())
+    }
+
+    /// How many customers have jobs queued.
+    pub(crate) fn backlogged(&self) -> usize {
+        self.backlogged
+    }
+
+    /// What a queued job would cost alone.
+    pub(crate) fn cost(&self, index: JobIndex) -> Cost {
+        self.cost_model.cost(&BatchShape::of(&self.job(index).spec))
+    }
+
+    pub(crate) fn cost_model(&self) -> &CostModel {
+        &self.cost_model
+    }
+
+    pub(crate) fn set_cost_model(&mut self, model: CostModel) {
+        self.cost_model = model;
+    }
+
+    pub(crate) fn terms(&self, customer: CustomerId) -> CustomerTerms {
+        self.terms.get(customer.0 as usize).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn set_terms(&mut self, customer: CustomerId, terms: CustomerTerms) {
+        let customer = customer.0 as usize;
+        if customer >= self.terms.len() {
+            self.terms.resize(customer + 1, CustomerTerms::default());
+        }
+        self.terms[customer] = terms;
     }
 
     #[cfg(test)]

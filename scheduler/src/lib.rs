@@ -16,6 +16,7 @@
 
 #![forbid(unsafe_code)]
 
+mod auto;
 pub mod balance;
 mod batch;
 mod by_length;
@@ -31,10 +32,11 @@ mod queue;
 mod scheduler;
 mod strategy;
 
+pub use auto::{AutoReason, AutoSwitch};
 pub use batch::{Batch, Slot};
 pub use composition::{CompositionKind, UnknownComposition};
-pub use config::SchedulerConfig;
-pub use job::{CustomerId, Job, JobId, JobSpec};
+pub use config::{Ageing, FairRule, SchedulerConfig};
+pub use job::{CustomerId, CustomerTerms, Job, JobId, JobSpec};
 pub use jobs::Backlog;
 pub use scheduler::{QueueFull, Scheduler};
 pub use strategy::{StrategyKind, UnknownStrategy};

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::auto::Bounds;
+
 /// Jobs queued at once, by default; about 150 bytes each once the queue has been that long.
 pub const QUEUE_JOBS_MAX: usize = 65_536;
 
@@ -17,6 +19,40 @@ pub const LINGER_OTHERS: Duration = Duration::ZERO;
 /// Coefficients of a cost model, in nanoseconds per unit and per batch: eleven days. It keeps every sum of
 /// costs that a plan may come to finite.
 pub const COST_COEFFICIENT_MAX: f64 = 1e15;
+
+/// How much less a waiting job costs, by default, for each unit of time that it has waited: a job is
+/// overtaken only for as long as twenty times what it costs more than the other.
+pub const AGEING_COST_PER_WAIT: f64 = 0.05;
+
+/// How long a job waits under shortest-first with ageing, by default, before it goes first whatever it costs.
+pub const AGEING_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// The most that age can multiply a job's weight by in a plan.
+pub const AGEING_WEIGHT_MAX: f64 = 1_024.0;
+
+/// Tiers told apart; the last takes all beyond.
+pub const TIERS: usize = 8;
+
+/// A tier that others go before is owed one nanosecond for every so many that are served before it.
+pub const TIER_TRICKLE: u64 = 16;
+
+/// How much `auto` keeps of what it has seen from one job to the next: the last two hundred or so decide.
+pub const AUTO_FORGETTING: f64 = 0.995;
+
+/// How long a choice of `auto` stands at least.
+pub const AUTO_DWELL: Duration = Duration::from_secs(2);
+
+/// How many times as long as alone a job takes that counts as slow.
+pub const AUTO_SLOWDOWN_HIGH: f64 = 20.0;
+
+/// The spread of costs, as standard deviation over mean, at which lengths count as different.
+pub(crate) const AUTO_DISPERSION: Bounds = Bounds { appears: 1.0, vanishes: 0.6 };
+
+/// The number of backlogged customers at which they count as a crowd.
+pub(crate) const AUTO_CUSTOMERS: Bounds = Bounds { appears: 3.0, vanishes: 1.75 };
+
+/// The part of jobs that are slow at which the tail counts as slow.
+pub(crate) const AUTO_SLOW_PART: Bounds = Bounds { appears: 0.05, vanishes: 0.01 };
 
 /// How much of the evidence on batch costs is kept from one observation to the next: the last fifty or so
 /// decide.

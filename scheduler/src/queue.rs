@@ -2,9 +2,12 @@
 
 use ringyard_time::Time;
 
+use crate::batch::Batch;
 use crate::by_length::ByLength;
-use crate::cost::CostModel;
-use crate::job::{Job, JobId, JobSpec};
+use crate::config::SchedulerConfig;
+use crate::cost::share::Divider;
+use crate::cost::{BatchShape, Cost, CostModel};
+use crate::job::{CustomerId, CustomerTerms, Job, JobId, JobSpec};
 use crate::jobs::{JobIndex, Jobs};
 use crate::order::{self, Order};
 use crate::strategy::StrategyKind;
@@ -16,28 +19,32 @@ pub(crate) struct Queue {
     order: Box<dyn Order>,
     /// Kept only for compositions that ask for it.
     by_length: Option<ByLength>,
-    cost_model: CostModel,
-    /// Counts the jobs that came and went.
+    divider: Divider,
+    /// Jobs served, as opposed to removed, since the last batch was settled.
+    turns: usize,
+    /// Counts the jobs that came and went, and the switches.
     version: u64,
 }
 
 impl Queue {
-    pub(crate) fn new(kind: StrategyKind, cost_model: CostModel) -> Self {
-        let jobs = Jobs::default();
-        let order = order::build(kind, &jobs, Time::ZERO);
-        Self { jobs, order, by_length: None, cost_model, version: 0 }
+    pub(crate) fn new(kind: StrategyKind, config: &SchedulerConfig) -> Self {
+        let mut jobs = Jobs::default();
+        jobs.set_cost_model(config.cost_model);
+        let order = order::build(kind, config, &jobs, Time::ZERO);
+        Self { jobs, order, by_length: None, divider: Divider::default(), turns: 0, version: 0 }
     }
 
     pub(crate) fn jobs(&self) -> &Jobs {
         &self.jobs
     }
 
-    pub(crate) fn cost_model(&self) -> &CostModel {
-        &self.cost_model
+    /// From now on; jobs already in an order that keeps them by cost stay where they are.
+    pub(crate) fn set_cost_model(&mut self, model: CostModel) {
+        self.jobs.set_cost_model(model);
     }
 
-    pub(crate) fn set_cost_model(&mut self, model: CostModel) {
-        self.cost_model = model;
+    pub(crate) fn set_terms(&mut self, customer: CustomerId, terms: CustomerTerms) {
+        self.jobs.set_terms(customer, terms);
     }
 
     /// Differs from what it was whenever the queued jobs do.
@@ -51,8 +58,9 @@ impl Queue {
     }
 
     /// Puts another order in force over the same jobs.
-    pub(crate) fn reorder(&mut self, kind: StrategyKind, now: Time) {
-        self.order = order::build(kind, &self.jobs, now);
+    pub(crate) fn reorder(&mut self, kind: StrategyKind, config: &SchedulerConfig, now: Time) {
+        self.order = order::build(kind, config, &self.jobs, now);
+        self.version += 1;
     }
 
     /// Begins or ceases to keep jobs by length.
@@ -87,6 +95,7 @@ impl Queue {
     /// Takes out the job whose turn it is, and passes the turn on.
     pub(crate) fn serve(&mut self, index: JobIndex) -> Job {
         self.order.serve(&self.jobs, index);
+        self.turns += 1;
         self.take(index)
     }
 
@@ -94,6 +103,24 @@ impl Queue {
     pub(crate) fn remove(&mut self, index: JobIndex) -> Job {
         self.order.remove(&self.jobs, index);
         self.take(index)
+    }
+
+    /// Divides what a batch costs among its members, now that it is composed. Those served stand first in
+    /// it; the others rode along.
+    pub(crate) fn settle(&mut self, batch: &Batch) {
+        let turns = std::mem::take(&mut self.turns);
+        if !self.order.is_charged() {
+            return;
+        }
+        let model = *self.jobs.cost_model();
+        let shapes = batch.jobs.iter().map(|job| BatchShape::of(&job.spec));
+        let shares = self.divider.divide(&model, shapes.clone());
+        for (position, ((job, shape), share)) in
+            batch.jobs.iter().zip(shapes).zip(shares).enumerate()
+        {
+            let advance = if position < turns { model.cost(&shape) } else { Cost::default() };
+            self.order.charge(&self.jobs, job.spec.customer, advance, *share);
+        }
     }
 
     fn take(&mut self, index: JobIndex) -> Job {
@@ -109,6 +136,7 @@ impl Queue {
     pub(crate) fn capacities(&self, into: &mut Vec<usize>) {
         self.jobs.capacities(into);
         self.order.capacities(into);
+        self.divider.capacities(into);
         if let Some(by_length) = &self.by_length {
             by_length.capacities(into);
         }

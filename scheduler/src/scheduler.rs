@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use ringyard_time::Time;
 
+use crate::auto::{Auto, AutoSwitch};
 use crate::batch::{Batch, Slot};
 use crate::composition::{self, Composition, CompositionKind};
 use crate::config::SchedulerConfig;
-use crate::cost::CostModel;
-use crate::job::{CustomerId, Job, JobId, JobSpec};
+use crate::cost::{BatchShape, CostModel};
+use crate::job::{CustomerId, CustomerTerms, Job, JobId, JobSpec};
 use crate::jobs::Backlog;
 use crate::limits::JOB_INDICES;
 use crate::queue::Queue;
@@ -31,7 +32,10 @@ pub struct QueueFull {
 #[derive(Debug)]
 pub struct Scheduler {
     config: SchedulerConfig,
+    /// The strategy asked for; `auto` chooses another to be in force.
     strategy: StrategyKind,
+    /// While the strategy asked for is `auto`.
+    auto: Option<Auto>,
     queue: Queue,
     composition: Box<dyn Composition>,
 }
@@ -41,10 +45,12 @@ impl Scheduler {
     #[must_use]
     pub fn new(config: SchedulerConfig) -> Self {
         let strategy = config.strategy;
-        let mut queue = Queue::new(strategy, config.cost_model);
-        let composition = composition::build(config.composition, strategy);
+        let auto = (strategy == StrategyKind::Auto).then(Auto::new);
+        let active = auto.as_ref().map_or(strategy, |auto| auto.active);
+        let mut queue = Queue::new(active, &config);
+        let composition = composition::build(active, &config);
         queue.keep_lengths(composition.needs_lengths());
-        Self { config, strategy, queue, composition }
+        Self { config, strategy, auto, queue, composition }
     }
 
     /// Queues a job.
@@ -61,6 +67,9 @@ impl Scheduler {
         let jobs_max = self.config.queue_jobs_max.min(JOB_INDICES);
         if self.len() >= jobs_max {
             return Err(QueueFull { jobs_max });
+        }
+        if let Some(auto) = &mut self.auto {
+            auto.arrived(self.queue.jobs().cost_model().cost(&BatchShape::of(&spec)));
         }
         Ok(self.queue.insert(spec, now))
     }
@@ -82,9 +91,40 @@ impl Scheduler {
         if self.next_deadline(slot).is_none_or(|due| due > now) {
             return false;
         }
+        self.consider(now);
         self.composition.compose(&mut self.queue, now, slot, batch);
         assert!(!batch.is_empty(), "a composition takes at least one job of a queue that has one");
+        self.queue.settle(batch);
+        let model = *self.queue.jobs().cost_model();
+        batch.price(&model);
+        if let Some(auto) = &mut self.auto {
+            for job in &batch.jobs {
+                auto.served(job, model.cost(&BatchShape::of(&job.spec)), batch.cost, now);
+            }
+        }
         true
+    }
+
+    /// Lets `auto` choose another strategy.
+    fn consider(&mut self, now: Time) {
+        let backlogged = self.queue.jobs().backlogged();
+        if let Some(auto) = &mut self.auto
+            && auto.decide(backlogged, now).is_some()
+        {
+            self.put_in_force(now);
+        }
+    }
+
+    /// Makes order and composition those of the strategy in force.
+    fn put_in_force(&mut self, now: Time) {
+        let active = self.active_strategy();
+        self.queue.reorder(active, &self.config, now);
+        self.recompose();
+    }
+
+    fn recompose(&mut self) {
+        self.composition = composition::build(self.active_strategy(), &self.config);
+        self.queue.keep_lengths(self.composition.needs_lengths());
     }
 
     /// From when on [`Scheduler::pop_batch`] has a batch for this slot, although nothing more arrives: a time
@@ -102,21 +142,49 @@ impl Scheduler {
     /// How long an incomplete batch is held at present.
     #[must_use]
     pub fn linger(&self) -> Duration {
-        self.config.linger.unwrap_or(self.strategy.linger_default())
+        self.config.linger.unwrap_or(self.active_strategy().linger_default())
     }
 
-    /// Switches the strategy. Every queued job stays queued, under its id and with its time of arrival.
+    /// Switches the strategy. Every queued job stays queued, under its id and with its time of arrival. What
+    /// the strategy before kept of its own, whose turn it was and who has had how much, is forgotten.
     pub fn set_strategy(&mut self, kind: StrategyKind, now: Time) {
         self.strategy = kind;
-        self.queue.reorder(kind, now);
-        self.set_composition(self.config.composition);
+        self.auto = (kind == StrategyKind::Auto).then(Auto::new);
+        self.put_in_force(now);
+    }
+
+    /// The strategy asked for.
+    #[must_use]
+    pub fn strategy(&self) -> StrategyKind {
+        self.strategy
+    }
+
+    /// The strategy in force: the one asked for, or that which `auto` has chosen.
+    #[must_use]
+    pub fn active_strategy(&self) -> StrategyKind {
+        self.auto.as_ref().map_or(self.strategy, |auto| auto.active)
+    }
+
+    /// The last choice that `auto` made, and why, if it is in force and has made one.
+    #[must_use]
+    pub fn last_switch(&self) -> Option<AutoSwitch> {
+        self.auto.as_ref()?.last
     }
 
     /// Chooses which jobs share a batch from now on.
     pub fn set_composition(&mut self, kind: CompositionKind) {
         self.config.composition = kind;
-        self.composition = composition::build(kind, self.strategy);
-        self.queue.keep_lengths(self.composition.needs_lengths());
+        self.recompose();
+    }
+
+    /// Says what a customer is entitled to from now on.
+    pub fn set_customer(&mut self, customer: CustomerId, terms: CustomerTerms, now: Time) {
+        let before = self.queue.jobs().terms(customer);
+        let moves = before.tier != terms.tier && self.active_strategy() == StrategyKind::Tiers;
+        self.queue.set_terms(customer, terms);
+        if moves {
+            self.queue.reorder(self.active_strategy(), &self.config, now);
+        }
     }
 
     /// The composition asked for.
@@ -126,15 +194,9 @@ impl Scheduler {
     }
 
     /// Says what a batch is expected to cost from now on: on the backend that is to be served next, if they
-    /// differ.
+    /// differ. Jobs that a strategy keeps in order of cost stay in the order of when they were pushed.
     pub fn set_cost_model(&mut self, model: CostModel) {
         self.queue.set_cost_model(model);
-    }
-
-    /// The strategy in force.
-    #[must_use]
-    pub fn strategy(&self) -> StrategyKind {
-        self.strategy
     }
 
     /// Jobs queued.

@@ -15,13 +15,43 @@ pub enum StrategyKind {
     Fcfs,
     /// Shortest job first: by the longest sequence, among equals by arrival.
     Sjf,
-    /// Round robin over the customers that have jobs queued, one job a turn.
+    /// The customers that have jobs queued share: by [`FairRule`], one job a turn or what each job costs.
+    ///
+    /// [`FairRule`]: crate::FairRule
     Fair,
+    /// Round robin over the customers that have jobs queued, one job a turn.
+    RoundRobin,
+    /// Shortest job first by cost, where waiting makes a job count as cheaper.
+    SjfAgeing,
+    /// Start-time fair queueing: customers share by weight what batches cost.
+    Wfq,
+    /// Virtual token counter: whoever has had least by weight, counted over a customer's absences.
+    Vtc,
+    /// Strict priority over tiers, fair within each, with a trickle for those below.
+    Tiers,
+    /// Earliest deadline first.
+    Edf,
+    /// Weighted shortest processing time: the least cost per weight first.
+    Wspt,
+    /// Whichever of `fcfs`, `sjf`, `sjf-ageing` and `fair` suits what is going on.
+    Auto,
 }
 
 impl StrategyKind {
     /// Every strategy.
-    pub const ALL: &'static [Self] = &[Self::Fcfs, Self::Sjf, Self::Fair];
+    pub const ALL: &'static [Self] = &[
+        Self::Fcfs,
+        Self::Sjf,
+        Self::Fair,
+        Self::RoundRobin,
+        Self::SjfAgeing,
+        Self::Wfq,
+        Self::Vtc,
+        Self::Tiers,
+        Self::Edf,
+        Self::Wspt,
+        Self::Auto,
+    ];
 
     /// The name under which a user chooses it.
     #[must_use]
@@ -30,12 +60,20 @@ impl StrategyKind {
             Self::Fcfs => "fcfs",
             Self::Sjf => "sjf",
             Self::Fair => "fair",
+            Self::RoundRobin => "rr",
+            Self::SjfAgeing => "sjf-ageing",
+            Self::Wfq => "wfq",
+            Self::Vtc => "vtc",
+            Self::Tiers => "tiers",
+            Self::Edf => "edf",
+            Self::Wspt => "wspt",
+            Self::Auto => "auto",
         }
     }
 
-    /// Whether it serves the shortest first whoever's they are, so that a plan may stand in for it.
+    /// Whether it serves whatever is soonest done, whoever's it is, so that a plan may stand in for it.
     pub(crate) const fn is_shortest_first(self) -> bool {
-        matches!(self, Self::Sjf)
+        matches!(self, Self::Sjf | Self::SjfAgeing | Self::Wspt)
     }
 
     /// How long the strategy holds an incomplete batch unless told otherwise.
@@ -43,7 +81,7 @@ impl StrategyKind {
     pub const fn linger_default(self) -> Duration {
         match self {
             Self::Fcfs => limits::LINGER_FCFS,
-            Self::Sjf | Self::Fair => limits::LINGER_OTHERS,
+            _ => limits::LINGER_OTHERS,
         }
     }
 }
@@ -94,6 +132,7 @@ mod tests {
     #[test]
     fn an_unknown_name_is_told_the_known_ones() {
         let message = "lifo".parse::<StrategyKind>().unwrap_err().to_string();
-        assert_eq!(message, "unknown strategy, choose one of: fcfs, sjf, fair");
+        assert!(message.starts_with("unknown strategy, choose one of: fcfs, sjf, fair, rr"));
+        assert!(message.ends_with(", wspt, auto"));
     }
 }

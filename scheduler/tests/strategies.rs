@@ -4,12 +4,12 @@ mod naive;
 
 use std::time::Duration;
 
-use naive::Naive;
+use naive::{CUSTOMERS, Naive, Settings};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use ringyard_scheduler::{
-    Batch, CompositionKind, CustomerId, JobId, JobSpec, QueueFull, Scheduler, SchedulerConfig,
-    Slot, StrategyKind,
+    Ageing, Batch, CompositionKind, CustomerId, CustomerTerms, FairRule, JobId, JobSpec, QueueFull,
+    Scheduler, SchedulerConfig, Slot, StrategyKind,
 };
 use ringyard_time::Time;
 
@@ -22,6 +22,8 @@ enum Step {
         customer: u32,
         sequences: u32,
         longest: u32,
+        weight: u32,
+        deadline_ms: Option<u64>,
     },
     /// Cancels one of all jobs there ever were, so most are stale.
     Cancel(Index),
@@ -37,18 +39,56 @@ enum Step {
     Wait(Duration),
 }
 
+/// Every strategy but `auto`, which only chooses among the others.
 fn strategy_kind() -> impl Strategy<Value = StrategyKind> {
     prop::sample::select(StrategyKind::ALL)
+        .prop_filter("chooses among the others", |kind| *kind != StrategyKind::Auto)
 }
 
 fn composition_kind() -> impl Strategy<Value = CompositionKind> {
     prop::sample::select(CompositionKind::ALL)
 }
 
+fn push() -> impl Strategy<Value = Step> {
+    let customer = 0..u32::try_from(CUSTOMERS).expect("a few");
+    let deadline_ms = prop::option::of(0u64..100);
+    (customer, 1u32..8, 0u32..6, 1u32..5, deadline_ms).prop_map(
+        |(customer, sequences, longest, weight, deadline_ms)| Step::Push {
+            customer,
+            sequences,
+            longest,
+            weight,
+            deadline_ms,
+        },
+    )
+}
+
+fn settings() -> impl Strategy<Value = Settings> {
+    let terms = (1u32..4, 0u8..3).prop_map(|(weight, tier)| CustomerTerms::new(weight, tier));
+    (
+        strategy_kind(),
+        composition_kind(),
+        prop::option::of((0u64..100).prop_map(Duration::from_millis)),
+        prop::sample::select(vec![FairRule::RoundRobin, FairRule::Deficit]),
+        prop::array::uniform4(terms),
+    )
+        .prop_map(|(strategy, composition, linger, fair, terms)| Settings {
+            strategy,
+            composition,
+            linger,
+            fair,
+            // Costs here are microseconds and waits milliseconds.
+            ageing: Ageing {
+                cost_per_wait: 0.000_244_140_625,
+                wait_max: Duration::from_millis(60),
+            },
+            terms,
+        })
+}
+
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        8 => (0u32..4, 1u32..8, 0u32..6)
-            .prop_map(|(customer, sequences, longest)| Step::Push { customer, sequences, longest }),
+        8 => push(),
         3 => any::<Index>().prop_map(Step::Cancel),
         2 => (0u32..8).prop_map(|sequences_max| Step::Pop { sequences_max }),
         1 => (0u32..8).prop_map(|sequences_max| Step::PopAtDeadline { sequences_max }),
@@ -69,17 +109,22 @@ struct Pair {
 }
 
 impl Pair {
-    fn new(strategy: StrategyKind, composition: CompositionKind, linger: Option<Duration>) -> Self {
-        let config = SchedulerConfig {
-            strategy,
-            composition,
-            linger,
+    fn new(settings: Settings) -> Self {
+        let mut real = Scheduler::new(SchedulerConfig {
+            strategy: settings.strategy,
+            composition: settings.composition,
+            linger: settings.linger,
+            fair: settings.fair,
+            ageing: settings.ageing,
             queue_jobs_max: QUEUE_JOBS_MAX,
             ..SchedulerConfig::default()
-        };
+        });
+        for (customer, terms) in (0..).map(CustomerId).zip(settings.terms) {
+            real.set_customer(customer, terms, Time::ZERO);
+        }
         Self {
-            real: Scheduler::new(config),
-            naive: Naive::new(strategy, composition, linger),
+            real,
+            naive: Naive::new(settings),
             now: Time::ZERO + Duration::from_secs(1),
             batch: Batch::default(),
             issued: Vec::new(),
@@ -88,9 +133,12 @@ impl Pair {
 
     fn take(&mut self, step: Step) {
         match step {
-            Step::Push { customer, sequences, longest } => {
+            Step::Push { customer, sequences, longest, weight, deadline_ms } => {
                 let tag = self.issued.len() as u64;
-                self.push(JobSpec::new(CustomerId(customer), sequences, longest, tag));
+                let mut spec =
+                    JobSpec::new(CustomerId(customer), sequences, longest, tag).with_weight(weight);
+                spec.deadline = deadline_ms.map(|ms| self.now + Duration::from_millis(ms));
+                self.push(spec);
             }
             Step::Cancel(pick) if !self.issued.is_empty() => {
                 let (id, _) = self.issued[pick.index(self.issued.len())];
@@ -106,7 +154,7 @@ impl Pair {
             }
             Step::Recompose(kind) => {
                 self.real.set_composition(kind);
-                self.naive.composition = kind;
+                self.naive.settings.composition = kind;
                 assert_eq!(self.real.composition(), kind);
             }
             Step::Wait(duration) => self.now += duration,
@@ -206,16 +254,14 @@ impl Pair {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn agrees_with_the_naive_scheduler(
-        strategy in strategy_kind(),
-        composition in composition_kind(),
-        linger in prop::option::of((0u64..100).prop_map(Duration::from_millis)),
+        settings in settings(),
         steps in prop::collection::vec(step(), 0..120),
     ) {
-        let mut pair = Pair::new(strategy, composition, linger);
+        let mut pair = Pair::new(settings);
         for step in steps {
             pair.take(step);
         }

@@ -11,6 +11,7 @@ use std::str::FromStr;
 use ringyard_time::Time;
 
 use crate::batch::{Batch, Slot};
+use crate::config::SchedulerConfig;
 use crate::queue::Queue;
 use crate::strategy::StrategyKind;
 
@@ -23,7 +24,7 @@ pub enum CompositionKind {
     Fill,
     /// The job whose turn it is, and with it waiting jobs no longer than it, longest first.
     Anchor,
-    /// Under shortest-job-first, the first batch of a plan that makes the weighted sum of completion times
+    /// Under `sjf`, `sjf-ageing` and `wspt`, the first batch of a plan that makes the weighted sum of completion times
     /// small. Any other strategy says whose turn it is, which leaves nothing to plan: [`Self::Anchor`].
     Plan,
 }
@@ -76,11 +77,14 @@ pub(crate) trait Composition: Debug + Send {
     fn capacities(&self, into: &mut Vec<usize>);
 }
 
-/// The composition in force when `kind` is asked for under `strategy`.
-pub(crate) fn build(kind: CompositionKind, strategy: StrategyKind) -> Box<dyn Composition> {
-    match kind {
+/// The composition in force under `strategy`.
+pub(crate) fn build(strategy: StrategyKind, config: &SchedulerConfig) -> Box<dyn Composition> {
+    match config.composition {
         CompositionKind::Fill => Box::new(fill::Fill),
-        CompositionKind::Plan if strategy.is_shortest_first() => Box::<plan::Plan>::default(),
+        CompositionKind::Plan if strategy.is_shortest_first() => {
+            let ageing = (strategy == StrategyKind::SjfAgeing).then_some(config.ageing);
+            Box::new(plan::Plan::new(ageing))
+        }
         CompositionKind::Anchor | CompositionKind::Plan => Box::<anchor::Anchor>::default(),
     }
 }

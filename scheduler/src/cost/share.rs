@@ -42,6 +42,11 @@ impl Divider {
         &self.shares
     }
 
+    #[cfg(test)]
+    pub(crate) fn capacities(&self, into: &mut Vec<usize>) {
+        into.extend([self.order.capacity(), self.shares.capacity()]);
+    }
+
     /// The airport game: the batch costs what its costliest member does.
     fn divide_greatest(&mut self) {
         self.order.sort_unstable();

@@ -9,64 +9,49 @@
 use ringyard_time::Time;
 
 use super::Order;
+use super::flows::{Change, Flows};
 use crate::jobs::{JobIndex, Jobs};
 use crate::list::{Links, List};
 
 #[derive(Debug, Default)]
 pub(super) struct RoundRobin {
-    /// The jobs of each customer, oldest first.
-    queues: Vec<List>,
-    /// Neighbours of jobs within `queues`.
-    job_links: Links,
-    /// Customers whose queue is not empty.
+    flows: Flows,
+    /// The backlogged customers.
     ring: List,
-    /// Neighbours of customers within `ring`.
-    customer_links: Links,
+    links: Links,
 }
 
 impl Order for RoundRobin {
     fn insert(&mut self, jobs: &Jobs, index: JobIndex, _now: Time) {
-        let customer = jobs.job(index).spec.customer.0;
-        if customer as usize >= self.queues.len() {
-            self.queues.resize(customer as usize + 1, List::default());
-            self.customer_links.reserve(customer);
+        let (customer, change) = self.flows.insert(jobs, index);
+        if change == Change::Backlog {
+            self.links.reserve(customer);
+            self.ring.push_back(&mut self.links, customer);
         }
-        self.job_links.reserve(index);
-        let queue = &mut self.queues[customer as usize];
-        if queue.is_empty() {
-            self.ring.push_back(&mut self.customer_links, customer);
-        }
-        queue.push_back(&mut self.job_links, index);
     }
 
     fn first(&mut self, _jobs: &Jobs, _now: Time) -> Option<JobIndex> {
-        self.queues[self.ring.first()? as usize].first()
+        self.flows.head(self.ring.first()?)
     }
 
     fn serve(&mut self, jobs: &Jobs, index: JobIndex) {
-        self.remove(jobs, index);
-        let customer = jobs.job(index).spec.customer.0;
-        if !self.queues[customer as usize].is_empty() {
-            self.ring.remove(&mut self.customer_links, customer);
-            self.ring.push_back(&mut self.customer_links, customer);
+        let (customer, change) = self.flows.remove(jobs, index);
+        self.ring.remove(&mut self.links, customer);
+        if change == Change::None {
+            self.ring.push_back(&mut self.links, customer);
         }
     }
 
     fn remove(&mut self, jobs: &Jobs, index: JobIndex) {
-        let customer = jobs.job(index).spec.customer.0;
-        let queue = &mut self.queues[customer as usize];
-        queue.remove(&mut self.job_links, index);
-        if queue.is_empty() {
-            self.ring.remove(&mut self.customer_links, customer);
+        let (customer, change) = self.flows.remove(jobs, index);
+        if change == Change::Backlog {
+            self.ring.remove(&mut self.links, customer);
         }
     }
 
     #[cfg(test)]
     fn capacities(&self, into: &mut Vec<usize>) {
-        into.extend([
-            self.queues.capacity(),
-            self.job_links.capacity(),
-            self.customer_links.capacity(),
-        ]);
+        self.flows.capacities(into);
+        into.push(self.links.capacity());
     }
 }

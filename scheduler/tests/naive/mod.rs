@@ -1,56 +1,65 @@
-//! The scheduler written again in the plainest way: one `Vec` of jobs, sorted anew for every question.
+//! The scheduler written again in the plainest way: one `Vec` of jobs, gone through anew for every question.
 //!
-//! It shares no code with the real one and keeps no index. Batches are decided by trying: fill one, then see
-//! whether anything stopped it.
+//! It shares no code with the real one but what a job costs and how a cost is divided, which have oracles of
+//! their own, and keeps no index. Batches are decided by trying: fill one, then see whether anything stopped
+//! it.
+
+mod turns;
 
 use std::time::Duration;
 
-use ringyard_scheduler::{CompositionKind, CustomerId, Job, JobId, Slot, StrategyKind};
+use ringyard_scheduler::cost::share::Divider;
+use ringyard_scheduler::cost::{BatchShape, CostModel};
+use ringyard_scheduler::{
+    Ageing, CompositionKind, CustomerTerms, FairRule, Job, JobId, Slot, StrategyKind,
+};
 use ringyard_time::Time;
 
-/// A queue in order of arrival, and for each customer the moment from which its turn counts.
-pub(crate) struct Naive {
+pub(crate) use turns::CUSTOMERS;
+use turns::{Turns, cost};
+
+/// What both schedulers are set to.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
     pub(crate) strategy: StrategyKind,
     pub(crate) composition: CompositionKind,
     pub(crate) linger: Option<Duration>,
+    pub(crate) fair: FairRule,
+    pub(crate) ageing: Ageing,
+    /// By customer.
+    pub(crate) terms: [CustomerTerms; CUSTOMERS],
+}
+
+/// A queue in order of arrival.
+pub(crate) struct Naive {
+    pub(crate) settings: Settings,
     pub(crate) queued: Vec<Job>,
-    /// For each customer with queued jobs, the count of events when it joined or was last served.
-    waiting_since: Vec<(CustomerId, u64)>,
-    events: u64,
+    turns: Turns,
 }
 
 impl Naive {
-    pub(crate) fn new(
-        strategy: StrategyKind,
-        composition: CompositionKind,
-        linger: Option<Duration>,
-    ) -> Self {
-        Self {
-            strategy,
-            composition,
-            linger,
-            queued: Vec::new(),
-            waiting_since: Vec::new(),
-            events: 0,
-        }
+    pub(crate) fn new(settings: Settings) -> Self {
+        let turns = Turns::new(settings.strategy, &settings);
+        Self { settings, queued: Vec::new(), turns }
     }
 
     pub(crate) fn push(&mut self, job: Job) {
+        self.turns.arrives(&self.queued, &job, &self.settings);
         self.queued.push(job);
-        self.note_customers();
     }
 
     pub(crate) fn cancel(&mut self, id: JobId) -> Option<Job> {
-        let position = self.queued.iter().position(|job| job.id == id)?;
-        let job = self.queued.remove(position);
-        self.note_customers();
+        let job = self.take(id)?;
+        self.turns.left(&self.queued, &job, &self.settings);
         Some(job)
     }
 
     pub(crate) fn set_strategy(&mut self, strategy: StrategyKind) {
-        self.strategy = strategy;
-        self.waiting_since.clear();
-        self.note_customers();
+        self.settings.strategy = strategy;
+        self.turns = Turns::new(strategy, &self.settings);
+        for job in std::mem::take(&mut self.queued) {
+            self.push(job);
+        }
     }
 
     /// Whether this is a batch that may leave now; if so it leaves.
@@ -58,37 +67,39 @@ impl Naive {
         let Some(oldest) = self.queued.first().copied() else {
             return assert_eq!(batch, [], "nothing comes of nothing");
         };
-        let linger = self.linger.unwrap_or(match self.strategy {
+        let strategy = self.settings.strategy;
+        let linger = self.settings.linger.unwrap_or(match strategy {
             StrategyKind::Fcfs => Duration::from_millis(50),
             _ => Duration::ZERO,
         });
-        let before = (self.queued.clone(), self.waiting_since.clone());
-        let everything = self.fill(&Slot { sequences_max: u32::MAX });
-        (self.queued, self.waiting_since) = before;
+        let before = (self.queued.clone(), self.turns.clone());
+        let everything = self.fill(now, &Slot { sequences_max: u32::MAX });
+        (self.queued, self.turns) = before;
         if sequences(&everything) < slot.sequences_max && now.since(oldest.arrived) < linger {
             return assert_eq!(batch, [], "an incomplete batch is held");
         }
-        match self.composition {
-            CompositionKind::Fill => assert_eq!(batch, self.fill(slot)),
-            CompositionKind::Plan if self.strategy == StrategyKind::Sjf => {
-                assert!(!batch.is_empty(), "a plan begins with a batch");
-                let fits = batch.len() == 1 || sequences(batch) <= slot.sequences_max;
-                assert!(fits, "a planned batch fits");
-                for job in batch {
-                    assert_eq!(self.cancel(job.id).as_ref(), Some(job), "a plan is of queued jobs");
-                }
+        let overdue = strategy == StrategyKind::SjfAgeing
+            && now.since(oldest.arrived) >= self.settings.ageing.wait_max;
+        let shortest_first =
+            [StrategyKind::Sjf, StrategyKind::SjfAgeing, StrategyKind::Wspt].contains(&strategy);
+        match self.settings.composition {
+            CompositionKind::Fill => {
+                assert_eq!(batch, self.fill(now, slot));
+                self.charge(batch, batch.len());
             }
+            CompositionKind::Plan if shortest_first && !overdue => self.accept_plan(slot, batch),
             CompositionKind::Anchor | CompositionKind::Plan => {
-                assert_eq!(batch, self.anchor(slot));
+                assert_eq!(batch, self.anchor(now, slot));
+                self.charge(batch, 1);
             }
             other => unreachable!("no oracle for {other}"),
         }
     }
 
     /// Jobs by turns until one does not fit.
-    fn fill(&mut self, slot: &Slot) -> Vec<Job> {
+    fn fill(&mut self, now: Time, slot: &Slot) -> Vec<Job> {
         let mut batch = Vec::new();
-        while let Some(next) = self.next() {
+        while let Some(next) = self.turns.next(&self.queued, now, &self.settings) {
             if !batch.is_empty() && sequences(&batch) + next.spec.sequences > slot.sequences_max {
                 break;
             }
@@ -99,8 +110,9 @@ impl Naive {
     }
 
     /// The job whose turn it is, and what fits of those no longer, longest first.
-    fn anchor(&mut self, slot: &Slot) -> Vec<Job> {
-        let anchor = self.next().expect("something is queued");
+    fn anchor(&mut self, now: Time, slot: &Slot) -> Vec<Job> {
+        let next = self.turns.next(&self.queued, now, &self.settings);
+        let anchor = next.expect("something is queued");
         self.serve(&anchor);
         let mut batch = vec![anchor];
         let mut riders = self.queued.clone();
@@ -115,40 +127,35 @@ impl Naive {
         batch
     }
 
-    /// Whose turn it is.
-    fn next(&self) -> Option<Job> {
-        let mut ordered: Vec<(usize, Job)> = self.queued.iter().copied().enumerate().collect();
-        ordered.sort_by_key(|(position, job)| match self.strategy {
-            StrategyKind::Fcfs => (0, *position),
-            StrategyKind::Sjf => (u64::from(job.spec.longest), *position),
-            StrategyKind::Fair => (self.turn_of(job.spec.customer), *position),
-            other => unreachable!("no oracle for {other}"),
-        });
-        ordered.first().map(|(_, job)| *job)
+    /// Which plan is good is tested elsewhere; here it need only be one.
+    fn accept_plan(&mut self, slot: &Slot, batch: &[Job]) {
+        assert!(!batch.is_empty(), "a plan begins with a batch");
+        let fits = batch.len() == 1 || sequences(batch) <= slot.sequences_max;
+        assert!(fits, "a planned batch fits");
+        for job in batch {
+            assert_eq!(self.cancel(job.id).as_ref(), Some(job), "a plan is of queued jobs");
+        }
     }
 
-    fn turn_of(&self, customer: CustomerId) -> u64 {
-        let found = self.waiting_since.iter().find(|(waiting, _)| *waiting == customer);
-        found.expect("a customer with jobs waits").1
+    /// Makes every member pay its share, the first so many of them in place of what they paid in advance.
+    fn charge(&mut self, batch: &[Job], served: usize) {
+        let shapes = batch.iter().map(|job| BatchShape::of(&job.spec));
+        let mut divider = Divider::default();
+        let shares = divider.divide(&CostModel::default(), shapes);
+        for (position, (job, share)) in batch.iter().zip(shares).enumerate() {
+            let advance = if position < served { cost(job) } else { 0 };
+            self.turns.charged(&self.queued, job, advance, share.0, &self.settings);
+        }
     }
 
     fn serve(&mut self, job: &Job) {
-        self.queued.retain(|queued| queued.id != job.id);
-        self.waiting_since.retain(|(customer, _)| *customer != job.spec.customer);
-        self.note_customers();
+        self.take(job.id).expect("whose turn it is is queued");
+        self.turns.served(&self.queued, job, &self.settings);
     }
 
-    /// Forgets the customers that have nothing queued and adds those that do, by their oldest job.
-    fn note_customers(&mut self) {
-        let queued = &self.queued;
-        self.waiting_since
-            .retain(|(customer, _)| queued.iter().any(|job| job.spec.customer == *customer));
-        for job in &self.queued {
-            if self.waiting_since.iter().all(|(customer, _)| *customer != job.spec.customer) {
-                self.waiting_since.push((job.spec.customer, self.events));
-                self.events += 1;
-            }
-        }
+    fn take(&mut self, id: JobId) -> Option<Job> {
+        let position = self.queued.iter().position(|job| job.id == id)?;
+        Some(self.queued.remove(position))
     }
 }
 

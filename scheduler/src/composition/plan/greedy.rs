@@ -41,13 +41,13 @@ struct Total {
 impl Total {
     fn add(&mut self, item: &Item) {
         self.sequences += u64::from(item.sequences);
-        self.weight += f64::from(item.weight);
+        self.weight += item.weight;
         self.feature += item.feature;
     }
 
     fn subtract(&mut self, item: &Item) {
         self.sequences -= u64::from(item.sequences);
-        self.weight -= f64::from(item.weight);
+        self.weight -= item.weight;
         self.feature -= item.feature;
     }
 
@@ -128,8 +128,8 @@ impl Greedy {
 /// No batch weighs more than this.
 fn weight_max(items: &[Item], sequences_max: u32) -> f64 {
     let densest = items.iter().fold(0.0, |densest, item| item.density.max(densest));
-    let heaviest = items.iter().map(|item| item.weight).max().unwrap_or(0);
-    (densest * f64::from(sequences_max)).max(f64::from(heaviest))
+    let heaviest = items.iter().fold(0.0, |heaviest, item| item.weight.max(heaviest));
+    (densest * f64::from(sequences_max)).max(heaviest)
 }
 
 impl Kept {

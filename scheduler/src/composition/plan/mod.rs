@@ -16,11 +16,13 @@ mod runs;
 use ringyard_time::Time;
 
 use super::Composition;
+use super::anchor::Anchor;
 use crate::batch::{Batch, Slot};
+use crate::config::Ageing;
 use crate::cost::CostModel;
 use crate::job::JobSpec;
 use crate::jobs::JobIndex;
-use crate::limits::{PLAN_BATCHES_MAX, PLAN_FIRST_BATCHES_MAX, PLAN_JOBS_MAX};
+use crate::limits::{AGEING_WEIGHT_MAX, PLAN_BATCHES_MAX, PLAN_FIRST_BATCHES_MAX, PLAN_JOBS_MAX};
 use crate::queue::Queue;
 
 use greedy::Greedy;
@@ -32,7 +34,7 @@ struct Item {
     index: JobIndex,
     longest: u32,
     sequences: u32,
-    weight: u32,
+    weight: f64,
     /// Weight per sequence.
     density: f64,
     /// What it adds to a batch: its own feature under the cost model.
@@ -41,14 +43,25 @@ struct Item {
 
 impl Item {
     fn new(index: JobIndex, spec: &JobSpec, model: &CostModel) -> Self {
+        let weight = f64::from(spec.weight);
         Self {
             index,
             longest: spec.longest,
             sequences: spec.sequences,
-            weight: spec.weight,
-            density: f64::from(spec.weight) / f64::from(spec.sequences),
+            weight,
+            density: weight / f64::from(spec.sequences),
             feature: model.feature_of(spec),
         }
+    }
+
+    /// The same, its weight so much greater for the time that it has waited that, alone among jobs served
+    /// one by one, it would come as early as one that costs `discount` less.
+    fn aged(mut self, cost: f64, discount: f64) -> Self {
+        let left = (cost - discount).max(cost / AGEING_WEIGHT_MAX);
+        let factor = if left > 0.0 { cost / left } else { 1.0 };
+        self.weight *= factor;
+        self.density *= factor;
+        self
     }
 }
 
@@ -131,7 +144,7 @@ impl Planner {
         sequences_max: u32,
         sum: f64,
     ) {
-        let weight: f64 = items.iter().map(|item| f64::from(item.weight)).sum();
+        let weight: f64 = items.iter().map(|item| item.weight).sum();
         let mut least = sum;
         for anchor in (0u32..).take(items.len()) {
             let greedy = &mut self.pair.greedy;
@@ -156,6 +169,10 @@ impl Planner {
 
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
+    /// If jobs are to come forward by waiting, how.
+    ageing: Option<Ageing>,
+    /// For a job that has waited too long for any plan.
+    anchor: Anchor,
     planner: Planner,
     items: Vec<Item>,
     /// The jobs of the batches planned and not yet taken, the next batch last.
@@ -178,7 +195,7 @@ struct Circumstances {
 
 impl Circumstances {
     fn of(queue: &Queue, slot: &Slot) -> Self {
-        Self { version: queue.version(), slot: *slot, model: *queue.cost_model() }
+        Self { version: queue.version(), slot: *slot, model: *queue.jobs().cost_model() }
     }
 }
 
@@ -187,9 +204,13 @@ impl Composition for Plan {
         true
     }
 
-    fn compose(&mut self, queue: &mut Queue, _now: Time, slot: &Slot, batch: &mut Batch) {
+    fn compose(&mut self, queue: &mut Queue, now: Time, slot: &Slot, batch: &mut Batch) {
+        if self.is_overdue(queue, now) {
+            // Under ageing it is this job's turn.
+            return self.anchor.compose(queue, now, slot, batch);
+        }
         if self.made_for != Some(Circumstances::of(queue, slot)) || self.is_used_up(queue) {
-            self.make(queue, slot);
+            self.make(queue, now, slot);
         }
         let size = self.sizes.pop().expect("a plan for jobs has a batch") as usize;
         for index in self.next.drain(self.next.len() - size..).rev() {
@@ -205,26 +226,46 @@ impl Composition for Plan {
 }
 
 impl Plan {
+    pub(super) fn new(ageing: Option<Ageing>) -> Self {
+        Self { ageing, ..Self::default() }
+    }
+
+    /// Whether the oldest job must not be made to wait by any plan.
+    fn is_overdue(&self, queue: &Queue, now: Time) -> bool {
+        let jobs = queue.jobs();
+        self.ageing.is_some_and(|ageing| {
+            let oldest = jobs.oldest().map(|index| jobs.job(index).arrived);
+            oldest.is_some_and(|arrived| now.since(arrived) >= ageing.wait_max)
+        })
+    }
+
     /// Whether the plan has come near enough to its end that jobs beyond it should be looked at.
     fn is_used_up(&self, queue: &Queue) -> bool {
         let queued = queue.jobs().total().jobs;
         self.next.is_empty() || (self.next.len() < queued && self.next.len() < self.covered / 2)
     }
 
-    fn make(&mut self, queue: &Queue, slot: &Slot) {
-        let model = queue.cost_model();
+    fn make(&mut self, queue: &Queue, now: Time, slot: &Slot) {
+        let jobs = queue.jobs();
+        let model = jobs.cost_model();
         let jobs_max = PLAN_JOBS_MAX
             .min((slot.sequences_max as usize).max(1).saturating_mul(PLAN_BATCHES_MAX));
         self.items.clear();
-        self.items.extend(
-            queue
-                .by_length()
-                .upwards()
-                .take(jobs_max)
-                .map(|index| Item::new(index, &queue.jobs().job(index).spec, model)),
-        );
+        for index in queue.by_length().upwards().take(jobs_max) {
+            let job = jobs.job(index);
+            let item = Item::new(index, &job.spec, model);
+            self.items.push(match self.ageing {
+                Some(ageing) => item.aged(
+                    jobs.cost(index).duration().as_secs_f64(),
+                    ageing.cost_per_wait * now.since(job.arrived).as_secs_f64(),
+                ),
+                None => item,
+            });
+        }
         // Beyond the table of lengths, and among equal lengths of unequal weight, that order says nothing.
-        self.items.sort_by_key(|item| (item.longest, std::cmp::Reverse(item.weight)));
+        self.items.sort_by(|one, other| {
+            one.longest.cmp(&other.longest).then(other.weight.total_cmp(&one.weight))
+        });
         self.covered = self.items.len();
 
         let plan = self.planner.plan(&self.items, model, slot.sequences_max);
@@ -241,6 +282,7 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::SchedulerConfig;
     use crate::job::CustomerId;
     use crate::strategy::StrategyKind;
 
@@ -257,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_plan_holds_until_something_changes() {
-        let mut queue = Queue::new(StrategyKind::Sjf, CostModel::default());
+        let mut queue = Queue::new(StrategyKind::Sjf, &SchedulerConfig::default());
         queue.keep_lengths(true);
         let insert = |queue: &mut Queue, longest| {
             queue.insert(JobSpec::new(CustomerId(0), 1, longest, 0), Time::ZERO)
@@ -277,7 +319,7 @@ mod tests {
 
     #[test]
     fn jobs_beyond_the_plan_are_looked_at_in_time() {
-        let mut queue = Queue::new(StrategyKind::Sjf, CostModel::default());
+        let mut queue = Queue::new(StrategyKind::Sjf, &SchedulerConfig::default());
         queue.keep_lengths(true);
         for _ in 0..2 * PLAN_JOBS_MAX {
             queue.insert(JobSpec::new(CustomerId(0), 1, 7, 0), Time::ZERO);

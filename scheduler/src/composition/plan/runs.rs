@@ -63,7 +63,7 @@ impl Runs {
         let mut end = items.len();
         let mut sequences = 0u64;
         for start in (0..items.len()).rev() {
-            weight += f64::from(items[start].weight);
+            weight += items[start].weight;
             sequences += u64::from(items[start].sequences);
             while sequences > u64::from(sequences_max) && end > start + 1 {
                 end -= 1;

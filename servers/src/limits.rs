@@ -66,6 +66,11 @@ pub const BACKEND_RECONNECT_MIN: Duration = Duration::from_millis(20);
 /// within a second of a backend's return.
 pub const BACKEND_RECONNECT_MAX: Duration = Duration::from_millis(400);
 
+/// How long a connection to a backend may have been idle and still carry a batch. After that it is replaced
+/// first: the backend may be about to close it, or gone without a word, and the batch would be lost with it.
+/// Below the 5 s after which common servers close what is idle.
+pub const BACKEND_IDLE_MAX: Duration = Duration::from_secs(4);
+
 /// Batches in flight at one backend, by default: one, as a single accelerator wants it.
 pub const BACKEND_CONCURRENCY: u32 = 1;
 

@@ -214,7 +214,10 @@ impl Dispatcher {
             Event::Opened { conn, origin: Origin::Connected { token } } => {
                 self.opened(now.time, token, conn, commands);
             }
-            Event::ConnectFailed { token, .. } => self.lanes.connect_failed(now.time, token),
+            Event::ConnectFailed { token, .. } => {
+                self.lanes.connect_failed(now.time, token);
+                self.show_lanes();
+            }
             Event::Received { conn, bytes } => self.received(now.time, conn, bytes, commands),
             Event::PeerClosed { conn } => {
                 if let Some(lane) = self.lanes.of_conn(conn) {
@@ -239,7 +242,7 @@ impl Dispatcher {
     ) {
         if self.lanes.opened(now, token, conn, commands).is_some() {
             self.stirred = true;
-            self.board.owner.backend_lanes_up.set(self.lanes.up() as u64);
+            self.show_lanes();
         }
     }
 
@@ -313,7 +316,7 @@ impl Dispatcher {
         }
         self.items = items;
         self.flights[lane] = flight;
-        self.lanes.release(lane);
+        self.lanes.release(now, lane);
         self.stirred = true;
     }
 
@@ -323,7 +326,7 @@ impl Dispatcher {
         self.fail_members(&mut flight, reason);
         self.flights[lane] = flight;
         self.lanes.lost(now, lane, loss);
-        self.board.owner.backend_lanes_up.set(self.lanes.up() as u64);
+        self.show_lanes();
         self.stirred = true;
     }
 
@@ -359,6 +362,9 @@ impl Dispatcher {
     pub(super) fn turn<M>(&mut self, now: Time, commands: &mut Commands<M>) {
         self.stirred = false;
         self.expire(now, commands);
+        if !self.scheduler.is_empty() {
+            self.lanes.replace_stale(now, commands);
+        }
         self.lanes.turn(now, commands);
         if self.unreachable(now) {
             self.fail_queued();
@@ -492,6 +498,11 @@ impl Dispatcher {
     /// Whether no request is queued or in flight.
     pub(super) fn is_idle(&self) -> bool {
         self.requests.is_empty() && self.completions.is_empty()
+    }
+
+    /// Shows to all cores whether a backend is there. Not when a lane is replaced, which takes a moment only.
+    fn show_lanes(&self) {
+        self.board.owner.backend_lanes_up.set(self.lanes.up() as u64);
     }
 
     /// Shows the state of the queue to all cores.

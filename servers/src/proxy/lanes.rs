@@ -13,7 +13,9 @@ use ringyard_protocol::http1::ClientCodec;
 use ringyard_runtime::app::{Commands, ConnId, ConnectToken, Time};
 
 use super::BackendTarget;
-use crate::limits::{BACKEND_CONNECT_TIMEOUT, BACKEND_RECONNECT_MAX, BACKEND_RECONNECT_MIN};
+use crate::limits::{
+    BACKEND_CONNECT_TIMEOUT, BACKEND_IDLE_MAX, BACKEND_RECONNECT_MAX, BACKEND_RECONNECT_MIN,
+};
 
 /// Where the connection of a lane stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +48,8 @@ pub(super) struct Lane {
     pub(super) backend: usize,
     pub(super) line: Line,
     pub(super) codec: ClientCodec,
+    /// Since when it has carried nothing, while it is idle.
+    idle_since: Time,
 }
 
 /// One backend, over all its lanes.
@@ -91,6 +95,7 @@ impl Lanes {
                 backend,
                 line: Line::Down { retry_at: Time::ZERO },
                 codec: ClientCodec::new(),
+                idle_since: Time::ZERO,
             }));
         }
         Self { lanes, backends, by_conn: HashMap::new(), turn: 0 }
@@ -147,10 +152,11 @@ impl Lanes {
     }
 
     /// Marks a busy lane free again.
-    pub(super) fn release(&mut self, index: usize) {
+    pub(super) fn release(&mut self, now: Time, index: usize) {
         let lane = &mut self.lanes[index];
         if let Line::Busy(conn) = lane.line {
             lane.line = Line::Idle(conn);
+            lane.idle_since = now;
             self.backends[lane.backend].busy -= 1;
         }
     }
@@ -174,6 +180,7 @@ impl Lanes {
         }
         lane.line = Line::Idle(conn);
         lane.codec = ClientCodec::new();
+        lane.idle_since = now;
         backend.up += 1;
         backend.pause = BACKEND_RECONNECT_MIN;
         self.by_conn.insert(conn, index);
@@ -215,6 +222,19 @@ impl Lanes {
         backend.up -= 1;
         if backend.up == 0 {
             backend.down_since = now;
+        }
+    }
+
+    /// Closes the connections that were idle for too long to carry a batch, so that they are made anew.
+    pub(super) fn replace_stale<M>(&mut self, now: Time, commands: &mut Commands<M>) {
+        for index in 0..self.lanes.len() {
+            let Lane { line, idle_since, .. } = self.lanes[index];
+            if let Line::Idle(conn) = line
+                && idle_since + BACKEND_IDLE_MAX <= now
+            {
+                commands.close(conn);
+                self.lost(now, index, Loss::Orderly);
+            }
         }
     }
 

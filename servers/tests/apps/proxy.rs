@@ -5,14 +5,14 @@ use std::time::Duration;
 use ringyard_runtime::app::{ConnError, ConnId, CoreIndex, Event};
 use ringyard_runtime::counters::CoreContext;
 use ringyard_scheduler::StrategyKind;
-use ringyard_servers::limits::{BACKEND_RECONNECT_MIN, QUEUE_JOBS_ALWAYS};
+use ringyard_servers::limits::{BACKEND_IDLE_MAX, BACKEND_RECONNECT_MIN, QUEUE_JOBS_ALWAYS};
 use ringyard_servers::proxy::{self, BackendTarget, ProxyConfig, ProxyMail, ProxyServer};
 
 use crate::driver::{Driver, Fate, answers, post};
 
-type Driven = Driver<ProxyServer>;
+pub(crate) type Driven = Driver<ProxyServer>;
 
-fn config() -> ProxyConfig {
+pub(crate) fn config() -> ProxyConfig {
     let backend = |port| BackendTarget {
         address: ([127, 0, 0, 1], port).into(),
         host: format!("127.0.0.1:{port}"),
@@ -25,7 +25,7 @@ fn config() -> ProxyConfig {
     }
 }
 
-fn server(config: ProxyConfig) -> Driven {
+pub(crate) fn server(config: ProxyConfig) -> Driven {
     let make = proxy::factory(proxy::front_default(), config, 1);
     Driver::new(make(CoreContext::detached(CoreIndex(0), 1)))
 }
@@ -37,7 +37,7 @@ fn two_cores() -> (Driven, Driven) {
     (core(0), core(1))
 }
 
-fn classify(customer: &str, texts: &[&str]) -> Vec<u8> {
+pub(crate) fn classify(customer: &str, texts: &[&str]) -> Vec<u8> {
     let body = serde_json::json!({ "sequences": texts }).to_string();
     post("/proxy_classify", &format!("x-customer-id: {customer}\r\n"), &body)
 }
@@ -58,7 +58,7 @@ fn batches(driver: &mut Driven, backend: ConnId) -> Vec<serde_json::Value> {
 }
 
 /// Has the backend answer with these results.
-fn reply(driver: &mut Driven, backend: ConnId, results: &[&str]) {
+pub(crate) fn reply(driver: &mut Driven, backend: ConnId, results: &[&str]) {
     let body = serde_json::json!({ "results": results }).to_string();
     let reply = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
     driver.receive(backend, reply.as_bytes());
@@ -306,6 +306,24 @@ fn a_backend_that_closes_after_each_reply_is_connected_again() {
         assert_eq!(answer(&mut driver, conn).0, 200);
         assert_eq!(driver.fate(backend), Fate::Closed);
     }
+}
+
+#[test]
+fn a_connection_that_was_idle_for_long_is_replaced_before_it_carries_a_batch() {
+    let mut driver = server(config());
+    let stale = driver.connect();
+    driver.advance(BACKEND_IDLE_MAX);
+    assert_eq!(driver.fate(stale), Fate::Open, "nothing to carry, nothing to replace");
+    let conn = client(&mut driver, "A", &["a"]);
+    assert_eq!(driver.fate(stale), Fate::Closed);
+    assert_eq!(driver.take_sent(stale), "");
+    let fresh = driver.connect();
+    assert_eq!(batches(&mut driver, fresh).len(), 1);
+    reply(&mut driver, fresh, &["x"]);
+    assert_eq!(answer(&mut driver, conn).0, 200);
+    driver.advance(BACKEND_IDLE_MAX - Duration::from_millis(1));
+    client(&mut driver, "A", &["b"]);
+    assert_eq!(batches(&mut driver, fresh).len(), 1, "it was not idle for that long");
 }
 
 #[test]

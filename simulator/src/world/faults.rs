@@ -44,8 +44,10 @@ pub struct NetworkConfig {
     pub reset_noticed_while_paused: Chance,
     /// How long a kernel repeats what is not acknowledged before it gives a connection up.
     pub retransmission_limit: Duration,
-    /// How long a driver waits for the peer of a closed connection.
+    /// How long a driver that has sent all of a closed connection waits for its peer to close too.
     pub linger_limit: Duration,
+    /// How long a closed connection may go without its peer taking a byte of what is still to be sent.
+    pub flush_stall: Duration,
     /// How long a driver that was told to drain waits for its apps.
     pub drain_limit: Duration,
     /// What one turn of a driver's loop takes.
@@ -111,7 +113,8 @@ impl Default for NetworkConfig {
             reset_loses_unread: Chance::NEVER,
             reset_noticed_while_paused: Chance::ALWAYS,
             retransmission_limit: Duration::from_secs(900),
-            linger_limit: Duration::from_secs(5),
+            linger_limit: Duration::from_secs(2),
+            flush_stall: Duration::from_secs(30),
             drain_limit: Duration::from_secs(30),
             turn: Span::microseconds(5, 30),
             timer_slack: Span::microseconds(0, 60),
@@ -167,16 +170,21 @@ impl Faults {
     /// answered, only late.
     #[must_use]
     pub fn harmless(mut self) -> Self {
-        self.network.connect_refused = Chance::NEVER;
-        self.network.connect_unanswered = Chance::NEVER;
-        self.network.connect_failed_locally = Chance::NEVER;
-        self.network.reset = Chance::NEVER;
+        self.network.do_no_harm();
         self.hosts = HostFaults::default();
         self
     }
 }
 
 impl NetworkConfig {
+    /// Switches off what destroys connections or keeps them from coming to be.
+    pub(super) fn do_no_harm(&mut self) {
+        self.connect_refused = Chance::NEVER;
+        self.connect_unanswered = Chance::NEVER;
+        self.connect_failed_locally = Chance::NEVER;
+        self.reset = Chance::NEVER;
+    }
+
     fn cut_streams(&mut self, chance: Chance) {
         self.split = chance;
         self.defer = chance;

@@ -14,6 +14,7 @@
 
 mod agenda;
 mod circuit;
+pub mod client;
 mod contract;
 mod faults;
 mod limits;
@@ -123,6 +124,7 @@ pub enum Action {
 pub struct World {
     network: Network,
     processes: Vec<Box<dyn Process>>,
+    turns: u64,
 }
 
 impl fmt::Debug for World {
@@ -139,7 +141,7 @@ impl World {
     /// An empty world whose history will follow from `seed`.
     #[must_use]
     pub fn new(seed: u64, config: NetworkConfig) -> Self {
-        Self { network: Network::new(seed, config), processes: Vec::new() }
+        Self { network: Network::new(seed, config), processes: Vec::new(), turns: 0 }
     }
 
     /// Adds a host and starts it. `make` makes the app of each core, now and at every later start.
@@ -171,6 +173,12 @@ impl World {
         self.network.time
     }
 
+    /// How many turns the cores of all hosts have taken: a world at rest takes none.
+    #[must_use]
+    pub fn turns(&self) -> u64 {
+        self.turns
+    }
+
     /// Does something to hosts, now.
     pub fn act(&mut self, action: Action) {
         match action {
@@ -190,6 +198,11 @@ impl World {
             }
             Action::ResetConnections(host) => self.network.reset_all(host),
         }
+    }
+
+    /// From now on the network does no harm of its own: it refuses and resets nothing.
+    pub fn calm_down(&mut self) {
+        self.network.config.do_no_harm();
     }
 
     /// Has something done to hosts at `time`, or now if that has passed.
@@ -217,7 +230,8 @@ impl World {
             let core = self.network.turns.next_core();
             self.network.turns.set(core, Time::FAR_FUTURE);
             let host = self.network.cores[core].host;
-            let Self { network, processes } = self;
+            let Self { network, processes, turns } = self;
+            *turns += 1;
             processes[usize::from(host.0)].turn(core, network);
         }
         true

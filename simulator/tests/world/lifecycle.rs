@@ -97,9 +97,9 @@ fn an_abort_is_a_reset_at_the_other_side() {
 
 #[test]
 fn a_closed_connection_that_its_peer_never_closes_is_let_go_after_the_linger_limit() {
-    let pair = Pair::new(calm(), &[(9_000, Do::Send(1))], &[(1, Do::Connect), (10, Do::Close)]);
+    let pair = Pair::new(calm(), &[(4_000, Do::Send(1))], &[(1, Do::Connect), (10, Do::Close)]);
     let server = [Heard::Opened, Heard::PeerClosed, Heard::Failed(ConnError::Reset)];
-    let world = pair.check(ms(10_000), &server, &[Heard::Opened]);
+    let world = pair.check(ms(5_000), &server, &[Heard::Opened]);
     assert_eq!(world.circuits(), 0);
 }
 
@@ -300,4 +300,22 @@ fn the_network_may_reset_one_side_and_leave_the_other_in_the_dark() {
         }
     }
     assert!((1..20).contains(&dark), "either side may be the one: {dark}");
+}
+
+#[test]
+fn a_closed_connection_is_given_up_when_its_peer_takes_nothing_more() {
+    let config = NetworkConfig { window_bytes: 10_000..=10_000, ..calm() };
+    let close = [(1, Do::Connect), (10, Do::Send(100_000)), (10, Do::Close)];
+    let slow: Vec<(u64, Do)> = (0..20)
+        .flat_map(|second| [(second * 1_000, Do::Resume), (second * 1_000 + 1, Do::Pause)])
+        .skip(1)
+        .collect();
+    let mut pair = Pair::new(config.clone(), &slow, &close);
+    pair.world.run_until(ms(40_000));
+    assert_eq!(pair.heard_by(pair.server)[..2], [Heard::Opened, Heard::Received(100_000)]);
+    let mut pair = Pair::new(config, &[(5, Do::Pause), (70_000, Do::Resume)], &close);
+    pair.world.run_until(ms(71_000));
+    let heard = pair.heard_by(pair.server);
+    assert_eq!(heard.last(), Some(&Heard::Failed(ConnError::Reset)), "{heard:?}");
+    assert_eq!(pair.world.circuits(), 0);
 }

@@ -154,12 +154,9 @@ pub enum Violation {
     /// Finished is said after Drain.
     #[error("app: Finished before Drain")]
     FinishedUnasked,
-    /// Finished is final.
-    #[error("app: {what} after Finished")]
-    AfterFinished {
-        /// What it did.
-        what: &'static str,
-    },
+    /// Finished is final. An app may still act after it, on behalf of another core that has not finished.
+    #[error("app: Finished twice")]
+    FinishedTwice,
     /// A deadline that is always due is a busy loop.
     #[error("app: {count} deadlines in a row, each due at once")]
     Spinning {

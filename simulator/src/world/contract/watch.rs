@@ -199,9 +199,6 @@ impl Watch {
                 Ok(())
             }
             Command::Connect { token, .. } => {
-                if self.finished {
-                    return Err(Violation::AfterFinished { what: "connect" });
-                }
                 if self.attempts.iter().any(|attempt| attempt.token == token) {
                     return Err(Violation::TokenInUse { token });
                 }
@@ -218,7 +215,7 @@ impl Watch {
             Command::Mail { to, .. } => self.mail(to),
             Command::Finished if !self.draining => Err(Violation::FinishedUnasked),
             Command::Finished => match std::mem::replace(&mut self.finished, true) {
-                true => Err(Violation::AfterFinished { what: "finished" }),
+                true => Err(Violation::FinishedTwice),
                 false => Ok(()),
             },
         }
@@ -303,11 +300,7 @@ impl Watch {
     }
 
     fn send(&mut self, id: ConnId, bytes: usize) -> Result<(), Violation> {
-        let said_finished = self.finished;
         let Some(state) = self.named(id)? else { return Ok(()) };
-        if said_finished {
-            return Err(Violation::AfterFinished { what: "send" });
-        }
         if state.finished {
             return Err(Violation::SendAfterFinish { conn: id });
         }

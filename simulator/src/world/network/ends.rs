@@ -190,8 +190,15 @@ impl Network {
         self.release_slot(key);
         let Some(circuit) = self.circuits.get_mut(key.circuit) else { return };
         circuit.end_mut(key.side).stage = Stage::Lingering;
+        let fin = circuit.outgoing(key.side).fin;
+        let position = circuit.outgoing(key.side).sent();
+        if fin >= Fin::Sent {
+            self.after(self.config.linger_limit, Occurrence::LingerOver { end: key });
+        } else {
+            let check = Occurrence::StallCheck { end: key, position };
+            self.after(self.config.flush_stall, check);
+        }
         self.want_fin(key);
-        self.after(self.config.linger_limit, Occurrence::LingerOver { end: key });
     }
 
     pub(in super::super) fn abort(&mut self, core: usize, conn: ConnId) {

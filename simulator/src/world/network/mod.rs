@@ -48,8 +48,10 @@ pub(super) enum Occurrence {
     Window { end: EndKey, position: u64 },
     /// `end`'s kernel looks whether what it sent has ever arrived.
     GiveUp { end: EndKey, position: u64 },
-    /// A closed end has waited long enough for its peer.
+    /// A closed end that has sent all has waited long enough for its peer to close.
     LingerOver { end: EndKey },
+    /// A closed end's driver looks whether it has sent more than up to a position.
+    StallCheck { end: EndKey, position: u64 },
     /// The network kills a circuit.
     Doom { circuit: Key },
     /// A draining host has had its time.
@@ -378,6 +380,7 @@ impl Network {
             Occurrence::Window { end, position } => self.on_window(end, position),
             Occurrence::GiveUp { end, position } => self.on_give_up(end, position),
             Occurrence::LingerOver { end } => self.on_linger_over(end),
+            Occurrence::StallCheck { end, position } => self.on_stall_check(end, position),
             Occurrence::Doom { circuit } => self.on_doom(circuit),
             Occurrence::DrainOver { host, boots } => self.on_drain_over(host, boots),
             Occurrence::Thaw { host } => self.thaw(host),

@@ -64,6 +64,9 @@ impl Network {
         }
         if ends {
             self.send_fin(key);
+            if stage == Stage::Lingering {
+                self.after(self.config.linger_limit, Occurrence::LingerOver { end: key });
+            }
         }
         if stage == Stage::Lingering {
             self.drop_incoming(key);
@@ -235,13 +238,23 @@ impl Network {
     }
 
     pub(super) fn on_linger_over(&mut self, key: EndKey) {
+        if self.stage(key) == Some(Stage::Lingering) {
+            self.forget_end(key);
+        }
+    }
+
+    pub(super) fn on_stall_check(&mut self, key: EndKey, before: u64) {
         let Some(circuit) = self.circuits.get(key.circuit) else { return };
-        if circuit.end(key.side).stage != Stage::Lingering {
+        let pipe = circuit.outgoing(key.side);
+        let (position, fin) = (pipe.sent(), pipe.fin);
+        if circuit.end(key.side).stage != Stage::Lingering || fin >= Fin::Sent {
             return;
         }
-        match circuit.outgoing(key.side).fin {
-            Fin::Open | Fin::Wanted => self.destroy_end(key),
-            Fin::Sent | Fin::Arrived => self.forget_end(key),
+        if position == before {
+            self.destroy_end(key);
+        } else {
+            let check = Occurrence::StallCheck { end: key, position };
+            self.after(self.config.flush_stall, check);
         }
     }
 

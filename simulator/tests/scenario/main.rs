@@ -1,0 +1,12 @@
+//! Proxy, backends and customers in one world.
+
+mod backends;
+mod cores;
+mod drain;
+mod echo;
+mod leaving;
+mod raw;
+mod seeds;
+mod swarm;
+mod timeouts;
+mod yard;

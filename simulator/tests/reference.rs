@@ -23,7 +23,9 @@ const COMPARED: usize = 9;
 /// The reference runs by scenario, per metric.
 fn reference() -> BTreeMap<String, Vec<[f64; METRICS.len()]>> {
     let mut by_name: BTreeMap<String, Vec<[f64; METRICS.len()]>> = BTreeMap::new();
-    for run in read_runs(include_str!("../reference/v1_runs.csv")).unwrap() {
+    for run in
+        read_runs(include_str!("../reference/v1_runs.csv")).expect("the reference is well-formed")
+    {
         by_name.entry(run.algorithm).or_default().push(run.summary.values);
     }
     by_name

@@ -18,7 +18,7 @@ fn run(words: &[&str]) -> Result<String, CommandError> {
     let line = Line::try_parse_from(words).unwrap_or_else(|error| panic!("{error}"));
     let mut out = Vec::new();
     command::run(&line.args, &mut out)?;
-    Ok(String::from_utf8(out).unwrap())
+    Ok(String::from_utf8(out).expect("output is text"))
 }
 
 fn in_crate(path: &str) -> String {
@@ -113,9 +113,9 @@ fn a_named_scenario_runs_and_an_unknown_one_does_not() {
 
 /// A file is refused with a message that names the line and the matter.
 fn check_refused(text: &str, line: usize, matter: &str) {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().expect("a temporary directory");
     let file = directory.path().join("wrong.toml");
-    std::fs::write(&file, text).unwrap();
+    std::fs::write(&file, text).expect("a temporary file");
     let error = run(&["list", "--scenarios", &file.display().to_string()]).unwrap_err().to_string();
     assert!(error.contains(&format!("line {line}")) && error.contains(matter), "{error}");
 }

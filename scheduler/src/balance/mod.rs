@@ -7,13 +7,15 @@
 //!
 //! * `random`, `rolling`, `percentile`, `pid` are the parts that policies are made of;
 //! * `view` is what a policy sees, [`Cost`] what it makes of it;
-//! * [`Picker`] holds the policies of the study, [`Probes`] and [`Race`] those that spend requests to learn.
+//! * [`Picker`] holds the policies of the study, [`Probes`] and [`Race`] those that spend requests to learn;
+//! * [`live`] holds the policies that keep estimates of their own, as a proxy wants them.
 
 mod client_pid;
 mod cost;
 mod explain;
 mod hot_cold;
 mod least_cost;
+pub mod live;
 mod percentile;
 mod picker;
 mod pid;

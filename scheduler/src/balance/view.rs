@@ -134,9 +134,14 @@ pub trait Channels {
         self.report(channel)
     }
 
-    /// Relative capacity configured for `channel`.
+    /// Relative capacity configured for `channel`, above zero.
     fn weight(&self, _channel: usize) -> f64 {
         1.0
+    }
+
+    /// Whether `channel` may be chosen. Only the live policies ask; if none may be, they choose as if all might.
+    fn is_available(&self, _channel: usize) -> bool {
+        true
     }
 }
 
@@ -180,5 +185,9 @@ impl<C: Channels + ?Sized> Channels for Narrowed<'_, C> {
 
     fn weight(&self, channel: usize) -> f64 {
         self.inner.weight(self.indices[channel] as usize)
+    }
+
+    fn is_available(&self, channel: usize) -> bool {
+        self.inner.is_available(self.indices[channel] as usize)
     }
 }

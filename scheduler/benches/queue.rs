@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ringyard_scheduler::{
-    Batch, CompositionKind, CustomerId, JobSpec, Scheduler, SchedulerConfig, Slot, StrategyKind,
+    Batch, CompositionKind, CustomerId, FairRule, JobSpec, Scheduler, SchedulerConfig, Slot,
+    StrategyKind,
 };
 use ringyard_time::Time;
 
@@ -39,8 +40,14 @@ fn scheduler(
     composition: CompositionKind,
     jobs: impl IntoIterator<Item = JobSpec>,
 ) -> Scheduler {
-    let linger = Some(Duration::ZERO);
-    let config = SchedulerConfig { strategy, composition, linger, ..SchedulerConfig::default() };
+    let config = SchedulerConfig {
+        strategy,
+        composition,
+        linger: Some(Duration::ZERO),
+        // The other rule is measured as `rr`.
+        fair: FairRule::Deficit,
+        ..SchedulerConfig::default()
+    };
     let mut scheduler = Scheduler::new(config);
     for job in jobs {
         scheduler.push(job, Time::ZERO).expect("there is room");

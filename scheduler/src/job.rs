@@ -40,7 +40,8 @@ impl CustomerTerms {
 pub struct JobSpec {
     /// Whose job it is.
     pub customer: CustomerId,
-    /// How many sequences it holds; at least one. They are never spread over two batches.
+    /// How many sequences it holds; at least one. They are never spread over two batches: a request whose
+    /// sequences may be is pushed as a job for each.
     pub sequences: u32,
     /// Characters of its longest sequence, which is what it costs a backend.
     pub longest: u32,

@@ -22,7 +22,8 @@ pub enum CompositionKind {
     /// Jobs in the strategy's own sequence for as long as the next one fits.
     #[default]
     Fill,
-    /// The job whose turn it is, and with it waiting jobs no longer than it, longest first.
+    /// The job whose turn it is, and with it waiting jobs no longer than it, longest first. Under the
+    /// strategies that serve short jobs first hardly anybody is shorter than they: [`Self::Plan`] is for them.
     Anchor,
     /// Under `sjf`, `sjf-ageing` and `wspt`, the first batch of a plan that makes the weighted sum of completion times
     /// small. Any other strategy says whose turn it is, which leaves nothing to plan: [`Self::Anchor`].

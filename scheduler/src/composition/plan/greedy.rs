@@ -123,6 +123,12 @@ impl Greedy {
         }
         best
     }
+
+    #[cfg(test)]
+    pub(super) fn capacities(&self, into: &mut Vec<usize>) {
+        self.batches.capacities(into);
+        into.extend([self.left.capacity(), self.best.capacity(), self.kept.members.capacity()]);
+    }
 }
 
 /// No batch weighs more than this.

@@ -94,6 +94,11 @@ impl Batches {
     fn length(&self) -> u32 {
         u32::try_from(self.positions.len()).expect("a plan is short")
     }
+
+    #[cfg(test)]
+    fn capacities(&self, into: &mut Vec<usize>) {
+        into.extend([self.positions.capacity(), self.ends.capacity()]);
+    }
 }
 
 /// Draws up plans, keeping its working memory from one to the next.
@@ -165,6 +170,14 @@ impl Planner {
             }
         }
     }
+
+    #[cfg(test)]
+    fn capacities(&self, into: &mut Vec<usize>) {
+        into.extend([self.first.capacity(), self.rest.capacity(), self.rest_positions.capacity()]);
+        self.best.capacities(into);
+        self.pair.runs.capacities(into);
+        self.pair.greedy.capacities(into);
+    }
 }
 
 #[derive(Debug, Default)]
@@ -222,6 +235,7 @@ impl Composition for Plan {
     #[cfg(test)]
     fn capacities(&self, into: &mut Vec<usize>) {
         into.extend([self.items.capacity(), self.next.capacity(), self.sizes.capacity()]);
+        self.planner.capacities(into);
     }
 }
 

@@ -79,6 +79,13 @@ impl Runs {
             self.ends[start] = u32::try_from(start + 1 + length).expect("a plan is short");
         }
     }
+
+    #[cfg(test)]
+    pub(super) fn capacities(&self, into: &mut Vec<usize>) {
+        self.batches.capacities(into);
+        into.extend([self.sums.capacity(), self.ends.capacity()]);
+        into.extend([self.until.capacity(), self.before.capacity()]);
+    }
 }
 
 /// How many sums are compared side by side, so that the processor need not wait for one comparison before it

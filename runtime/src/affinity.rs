@@ -100,7 +100,7 @@ pub fn allowed() -> io::Result<Vec<usize>> {
 }
 
 /// Pins this thread to `cpu`.
-pub(crate) fn pin(cpu: usize) -> Result<(), AffinityError> {
+pub fn pin(cpu: usize) -> Result<(), AffinityError> {
     let available = allowed().map_err(AffinityError::Os)?;
     if !available.contains(&cpu) {
         return Err(AffinityError::NotAvailable { cpu, available });

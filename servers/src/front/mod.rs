@@ -442,6 +442,8 @@ impl Front {
     fn congested<M>(&mut self, now: Now, id: ConnId, commands: &mut Commands<M>) {
         let Some(connection) = find(&mut self.connections, id) else { return };
         connection.congested = true;
+        // A head that has begun has its time anew when we read again.
+        connection.head_deadline = None;
         if !mem::replace(&mut connection.receiving_paused, true) {
             commands.pause(id);
         }

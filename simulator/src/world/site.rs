@@ -189,7 +189,13 @@ impl<A: App + 'static> Site<A> {
                 Step::PeerClosed { conn } => {
                     self.deliver(seat, network, Event::PeerClosed { conn });
                 }
-                Step::Drained { conn } => self.deliver(seat, network, Event::Drained { conn }),
+                Step::Drained { conn } => {
+                    self.deliver(seat, network, Event::Drained { conn });
+                    // Some engines receive in the turn in which they are told to, some only in the next.
+                    if network.random.happens(EVEN) {
+                        return network.put_back(end);
+                    }
+                }
                 Step::Failed { conn, error } => {
                     return self.deliver(seat, network, Event::Failed { conn, error });
                 }

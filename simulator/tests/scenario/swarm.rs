@@ -70,10 +70,12 @@ impl Setting {
             asks_to_close: habit(30),
             chunks: habit(100),
             sends_late: habit(30),
+            reads_late: habit(30),
             strays: habit(30),
             switches: habit(10),
         };
-        let pipelined = random.between(1..=6);
+        let deepest = [6, 6, 6, 200][random.index(4)];
+        let pipelined = random.between(1..=deepest);
         let proxy_suffers = random.happens(Chance::percent(30));
         Self { plan, faults, habits, pipelined, sequences, proxy_suffers, random }
     }
@@ -140,7 +142,11 @@ fn check(tally: &Tally, setting: &Setting) {
         (true, false) => 30,
         (_, true) => 60,
     });
-    let latest = plan.proxy.deadline + on_the_way;
+    let read_late = match habits.reads_late {
+        Chance::NEVER => Duration::ZERO,
+        _ => Duration::from_secs(2),
+    };
+    let latest = plan.proxy.deadline + on_the_way + read_late;
     assert!(tally.longest_wait <= latest, "an answer only after {:?}", tally.longest_wait);
 }
 

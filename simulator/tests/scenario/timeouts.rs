@@ -142,3 +142,25 @@ fn slow_peers_leave_others_alone() {
     assert!(waits[1] <= 3 * waits[0], "{waits:?}");
     assert!(Time::ZERO + waits[1] < at_ms(1_000), "{waits:?}");
 }
+
+#[test]
+fn a_head_that_the_server_itself_does_not_read_has_its_time_afterwards() {
+    // Congested, the server reads nothing for twelve seconds; the rest of the head is there all the while.
+    for seed in 0..10 {
+        let pages = "GET /openapi.json HTTP/1.1\r\nHost: proxy\r\n\r\n".repeat(60);
+        let mut plan = YardPlan::new(seed);
+        plan.network = NetworkConfig { window_bytes: 8_192..=8_192, ..plan.network };
+        let mut yard = plan.build();
+        let script = vec![
+            (1_000, Do::Pause),
+            send(1_000, &pages),
+            send(1_000, "GET /healthz HT"),
+            send(1_500, "TP/1.1\r\nHost: proxy\r\nConnection: close\r\n\r\n"),
+            (13_000, Do::Resume),
+        ];
+        let raw = add_raw(&mut yard, script);
+        yard.world.run_for(Duration::from_secs(60));
+        let raw = yard.world.app::<Raw>(raw, FIRST);
+        assert_eq!(raw.text().matches("HTTP/1.1 200 OK").count(), 61, "seed {seed}");
+    }
+}

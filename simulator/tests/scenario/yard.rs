@@ -12,7 +12,7 @@ use ringyard_servers::classifier::{self, ClassifierConfig};
 use ringyard_servers::front::{FrontConfig, Server};
 use ringyard_servers::metrics::{ServerCounters, answer_board};
 use ringyard_servers::proxy::{self, BackendTarget, Proxy, ProxyBoard, ProxyConfig, ProxyServer};
-use ringyard_simulator::world::client::{Answers, Customer, CustomerPlan, Habits, Tally};
+use ringyard_simulator::world::client::{Answers, Customer, CustomerPlan, Habits, Office, Tally};
 use ringyard_simulator::world::{
     Action, Exit, HostId, HostPlan, NetworkConfig, Phase, Random, Span, World,
 };
@@ -146,6 +146,7 @@ impl Yard {
     pub(crate) fn customer_plan(&self, answers: Answers) -> CustomerPlan {
         CustomerPlan {
             server: self.proxy_address(),
+            office: Office::Proxy,
             number: u32::try_from(self.customers.len()).expect("a small number"),
             questions: 10,
             pipelined: 1..=1,

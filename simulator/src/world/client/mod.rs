@@ -29,6 +29,9 @@ const TOKEN: ConnectToken = ConnectToken(0);
 /// How long a customer waits before it connects again.
 const RECONNECT: Span = Span::milliseconds(1, 200);
 
+/// How long a customer that reads late does not read.
+pub const READS_LATE: Span = Span::milliseconds(0, 2_000);
+
 /// What customers do besides asking well and waiting. Each is drawn for every burst of questions.
 #[derive(Clone, Copy, Debug)]
 pub struct Habits {
@@ -42,6 +45,8 @@ pub struct Habits {
     pub chunks: Chance,
     /// That it sends the body some time after the head, having asked whether it may.
     pub sends_late: Chance,
+    /// That it reads nothing for some time after it has asked.
+    pub reads_late: Chance,
     /// That a question is not for classification at all.
     pub strays: Chance,
     /// That a question is to change the strategy.
@@ -56,16 +61,28 @@ impl Habits {
         asks_to_close: Chance::NEVER,
         chunks: Chance::NEVER,
         sends_late: Chance::NEVER,
+        reads_late: Chance::NEVER,
         strays: Chance::NEVER,
         switches: Chance::NEVER,
     };
 }
 
+/// Whom a customer asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Office {
+    /// A proxy: its answers tell what time they took.
+    Proxy,
+    /// A classifier.
+    Classifier,
+}
+
 /// What a customer is going to do.
 #[derive(Clone, Debug)]
 pub struct CustomerPlan {
-    /// The proxy.
+    /// The server's address.
     pub server: SocketAddr,
+    /// What the server is.
+    pub office: Office,
     /// Tells this customer's questions from all others'.
     pub number: u32,
     /// How many questions it asks.
@@ -163,6 +180,8 @@ struct Session {
     /// The rest of a question that is sent late.
     held: Option<(Time, Vec<u8>)>,
     leave: Option<(Time, Leaving)>,
+    /// When it reads again, while it does not.
+    read_at: Option<Time>,
     half_closed: bool,
 }
 
@@ -278,7 +297,7 @@ impl Customer {
     fn ask(&mut self, now: Now, commands: &mut Commands<()>) {
         let Self { line, plan, random, next, buffer, .. } = self;
         let Line::Up(session) = line else { return };
-        let Habits { leaves, half_closes, asks_to_close, sends_late, .. } = plan.habits;
+        let Habits { leaves, half_closes, asks_to_close, sends_late, reads_late, .. } = plan.habits;
         let count = random.between(plan.pipelined.clone()).min(u64::from(plan.questions - *next));
         let last = Manner {
             closes: random.happens(asks_to_close),
@@ -305,6 +324,10 @@ impl Customer {
         if session.half_closed {
             commands.finish(session.conn);
         }
+        if random.happens(reads_late) {
+            session.read_at = Some(now.time + random.duration(READS_LATE));
+            commands.pause(session.conn);
+        }
         if random.happens(leaves) {
             let how = [Leaving::Close, Leaving::Abort][random.index(2)];
             let delay = random.duration(Span::milliseconds(0, 100));
@@ -323,6 +346,9 @@ impl Customer {
                 _ => commands.close(session.conn),
             }
             return self.disconnected(now, |tally| &mut tally.left);
+        }
+        if session.read_at.take_if(|time| due(*time)).is_some() {
+            commands.resume(session.conn);
         }
         if let Some(&(_, asked_at)) = session.asked.front() {
             if due(asked_at + plan.patience) {
@@ -358,7 +384,7 @@ impl Customer {
                     Some(&(_, asked_at)) => Some(asked_at + self.plan.patience),
                     None => (!session.half_closed).then_some(session.ask_at),
                 };
-                [held, leave, next].into_iter().flatten().min()
+                [held, leave, session.read_at, next].into_iter().flatten().min()
             }
         }
     }
@@ -377,6 +403,7 @@ impl App for Customer {
                     ask_at: now.time,
                     held: None,
                     leave: None,
+                    read_at: None,
                     half_closed: false,
                 }));
             }

@@ -3,7 +3,7 @@
 use ringyard_protocol::http1::{Method, Response, write_chunked_request, write_request};
 
 use super::super::random::{Chance, Random};
-use super::CustomerPlan;
+use super::{CustomerPlan, Office};
 
 /// What the backends make of a sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub enum Answers {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Classify,
-    /// Answered by the proxy's front at once, whatever waits before it in the pipeline.
+    /// Answered by the server's front at once, whatever waits before it in the pipeline.
     Stray,
 }
 
@@ -36,6 +36,7 @@ pub(super) struct Manner {
 pub(super) struct Question {
     customer: u32,
     number: u32,
+    office: Office,
     kind: Kind,
     method: Method,
     /// The status of the right answer.
@@ -117,15 +118,28 @@ impl Question {
             });
         }
         request.extend_from_slice(b"]}");
-        body.extend_from_slice(br#"],"proxy_latency_ms":"#);
-        let start = write_post("/proxy_classify", plan, &extra, &request, random, out);
+        body.extend_from_slice(match plan.office {
+            Office::Proxy => br#"],"proxy_latency_ms":"#,
+            Office::Classifier => b"]",
+        });
+        let start = write_post(path_of(plan.office), plan, &extra, &request, random, out);
         let method = Method::Post;
-        let question =
-            Self { customer: plan.number, number, kind: Kind::Classify, method, status: 200, body };
-        (question, start)
+        (Self::new(plan, number, Kind::Classify, method, 200, body), start)
     }
 
-    /// A question that the proxy answers on the spot.
+    fn new(
+        plan: &CustomerPlan,
+        number: u32,
+        kind: Kind,
+        method: Method,
+        status: u16,
+        body: Vec<u8>,
+    ) -> Self {
+        let CustomerPlan { number: customer, office, .. } = *plan;
+        Self { customer, number, office, kind, method, status, body }
+    }
+
+    /// A question that the server answers on the spot.
     fn draw_stray(
         plan: &CustomerPlan,
         number: u32,
@@ -134,12 +148,13 @@ impl Question {
         out: &mut Vec<u8>,
     ) -> (Self, usize) {
         let too_many = format!(r#"{{"sequences":["a"{}]}}"#, r#","b""#.repeat(100));
-        let (method, path, request, status): (_, _, Option<&str>, _) = match random.below(5) {
+        let (method, path, request, status): (_, _, Option<&str>, _) = match random.below(6) {
             0 => (Method::Get, "/healthz", None, 200),
             1 => (Method::Get, "/nowhere", None, 404),
-            2 => (Method::Get, "/proxy_classify", None, 405),
-            3 => (Method::Head, "/strategy", None, 200),
-            _ => (Method::Post, "/proxy_classify", Some(too_many.as_str()), 400),
+            2 => (Method::Get, path_of(plan.office), None, 405),
+            3 => (Method::Head, "/openapi.json", None, 200),
+            4 => (Method::Get, "/openapi.json", None, 200),
+            _ => (Method::Post, path_of(plan.office), Some(too_many.as_str()), 400),
         };
         let mut start = out.len();
         match request {
@@ -148,10 +163,7 @@ impl Question {
                 start = write_post(path, plan, extra, request.as_bytes(), random, out);
             }
         }
-        let body = Vec::new();
-        let question =
-            Self { customer: plan.number, number, kind: Kind::Stray, method, status, body };
-        (question, start)
+        (Self::new(plan, number, Kind::Stray, method, status, Vec::new()), start)
     }
 
     /// A change of strategy.
@@ -166,10 +178,7 @@ impl Question {
         let start =
             write_post("/strategy", plan, extra, format!("\"{name}\"").as_bytes(), random, out);
         let body = format!(r#"{{"active_strategy":"{name}""#).into_bytes();
-        let method = Method::Post;
-        let question =
-            Self { customer: plan.number, number, kind: Kind::Stray, method, status: 200, body };
-        (question, start)
+        (Self::new(plan, number, Kind::Stray, Method::Post, 200, body), start)
     }
 
     pub(super) fn method(&self) -> Method {
@@ -206,12 +215,21 @@ impl Question {
 
     fn is_right(&self, body: &[u8]) -> bool {
         let Some(rest) = body.strip_prefix(self.body.as_slice()) else { return false };
-        match self.kind {
-            Kind::Stray => true,
-            Kind::Classify => rest
+        match (self.kind, self.office) {
+            (Kind::Stray, _) => true,
+            (Kind::Classify, Office::Classifier) => rest == b"}",
+            (Kind::Classify, Office::Proxy) => rest
                 .strip_suffix(b"}")
                 .is_some_and(|figure| !figure.is_empty() && figure.iter().all(u8::is_ascii_digit)),
         }
+    }
+}
+
+/// Where questions for classification go.
+const fn path_of(office: Office) -> &'static str {
+    match office {
+        Office::Proxy => "/proxy_classify",
+        Office::Classifier => "/classify",
     }
 }
 

@@ -5,4 +5,5 @@ mod driver;
 mod allocation;
 mod classifier;
 mod mutated;
+mod overload;
 mod proxy;

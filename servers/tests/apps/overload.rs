@@ -1,0 +1,144 @@
+//! A proxy that is offered more than its backend can do, in virtual time: it goes on doing what it can, and
+//! refuses the rest at once.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ringyard_runtime::app::{ConnId, Time};
+use ringyard_scheduler::StrategyKind;
+use ringyard_servers::proxy::ProxyConfig;
+
+use crate::driver::answers;
+use crate::proxy::{Driven, classify, config, reply, server};
+
+/// What the backend takes for a batch of at most five requests.
+const BATCH_TIME: Duration = Duration::from_millis(10);
+
+/// Requests a second that the backend can do.
+const CAPACITY: u32 = 500;
+
+const SECONDS: u32 = 2;
+
+/// A proxy, its only backend, and its clients, each of which sends one request.
+struct Yard {
+    driver: Driven,
+    backend: ConnId,
+    /// When the backend will have done its batch, and of how many requests it is.
+    working: Option<(Time, usize)>,
+    waiting: BTreeMap<ConnId, Time>,
+    answered: Vec<Time>,
+    refused: usize,
+}
+
+impl Yard {
+    fn new(strategy: StrategyKind) -> Self {
+        let mut driver = server(ProxyConfig { strategy, ..config() });
+        let backend = driver.connect();
+        Self {
+            driver,
+            backend,
+            working: None,
+            waiting: BTreeMap::new(),
+            answered: Vec::new(),
+            refused: 0,
+        }
+    }
+
+    /// Lets time pass until `end`, with what the backend does meanwhile.
+    fn advance(&mut self, end: Time) {
+        loop {
+            if self.working.is_none() {
+                let sent = self.driver.take_sent(self.backend);
+                let requests = sent.matches('x').count();
+                if requests > 0 {
+                    self.working = Some((self.driver.now + BATCH_TIME, requests));
+                }
+            }
+            let next = self.working.map_or(end, |(done, _)| done.min(end));
+            // A batch may leave at a deadline of the proxy's, so time goes in small steps.
+            let step = next.since(self.driver.now).min(Duration::from_millis(1));
+            self.driver.advance(step);
+            if let Some((done, requests)) =
+                self.working.filter(|(done, _)| *done <= self.driver.now)
+            {
+                assert_eq!(done, self.driver.now);
+                self.working = None;
+                reply(&mut self.driver, self.backend, &vec!["r"; requests]);
+            }
+            self.collect();
+            if self.driver.now >= end {
+                return;
+            }
+        }
+    }
+
+    fn arrive(&mut self, customer: u32) {
+        let conn = self.driver.accept();
+        self.driver.receive(conn, &classify(&format!("c{customer}"), &["x"]));
+        self.waiting.insert(conn, self.driver.now);
+        self.collect();
+    }
+
+    /// Takes note of the answers that have come.
+    fn collect(&mut self) {
+        let Self { driver, waiting, answered, refused, .. } = self;
+        let now = driver.now;
+        waiting.retain(|conn, arrived| {
+            let text = driver.take_sent(*conn);
+            if text.is_empty() {
+                return true;
+            }
+            match answers(&text)[0].0 {
+                200 => answered.push(now),
+                503 => {
+                    assert_eq!(*arrived, now, "a refusal comes at once");
+                    *refused += 1;
+                }
+                status => panic!("{status} under overload"),
+            }
+            driver.forget(*conn);
+            false
+        });
+    }
+}
+
+#[track_caller]
+fn check(strategy: StrategyKind, tenths: u32) {
+    let mut yard = Yard::new(strategy);
+    let start = yard.driver.now;
+    let arrivals = CAPACITY * SECONDS * tenths / 10;
+    let gap = Duration::from_secs(u64::from(SECONDS)) / arrivals;
+    for number in 0..arrivals {
+        yard.advance(start + gap * number);
+        yard.arrive(number % 7);
+    }
+    let end = yard.driver.now;
+    let good = u32::try_from(yard.answered.len()).expect("a count");
+    let possible = CAPACITY * SECONDS;
+    assert!(good * 10 >= possible * 9, "{strategy:?}: {good} of {possible} answered in time");
+    assert!(yard.refused > 0);
+
+    yard.advance(end + Duration::from_secs(1));
+    assert!(yard.waiting.is_empty(), "the queue is worked off within a second");
+    let arrived = yard.driver.now;
+    yard.arrive(0);
+    yard.advance(arrived + Duration::from_secs(1));
+    let latency = yard.answered.last().expect("an answer").since(arrived);
+    let linger = strategy.linger_default();
+    assert_eq!(latency, BATCH_TIME + linger, "{strategy:?}: back to normal");
+}
+
+#[test]
+fn goodput_holds_under_one_and_a_half_times_the_capacity() {
+    StrategyKind::ALL.iter().for_each(|strategy| check(*strategy, 15));
+}
+
+#[test]
+fn goodput_holds_under_three_times_the_capacity() {
+    StrategyKind::ALL.iter().for_each(|strategy| check(*strategy, 30));
+}
+
+#[test]
+fn goodput_holds_under_six_times_the_capacity() {
+    StrategyKind::ALL.iter().for_each(|strategy| check(*strategy, 60));
+}

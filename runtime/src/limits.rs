@@ -11,6 +11,13 @@ use crate::app::{SEND_QUEUE_HIGH_BYTES, SEND_QUEUE_LOW_BYTES};
 /// `net.core.somaxconn` (4096 by default since Linux 5.4) without saying so.
 pub(crate) const LISTEN_BACKLOG: i32 = 4096;
 
+/// How long a launch waits for a port that somebody listens on, in case it is a killed process whose ring the
+/// kernel is still tearing down.
+pub(crate) const LISTENER_RELEASE_LIMIT: Duration = Duration::from_millis(500);
+
+/// How often it looks.
+pub(crate) const LISTENER_RELEASE_POLL: Duration = Duration::from_millis(10);
+
 /// How long a core that ran out of descriptors or memory waits before it accepts again, unless a connection
 /// closes first.
 pub(crate) const ACCEPT_RETRY: Duration = Duration::from_millis(100);

@@ -10,10 +10,12 @@
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::thread;
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::limits::LISTEN_BACKLOG;
+use crate::limits::{LISTEN_BACKLOG, LISTENER_RELEASE_LIMIT, LISTENER_RELEASE_POLL};
 use crate::socket::SocketOptions;
 
 /// Why a plan cannot listen.
@@ -92,7 +94,27 @@ impl Listeners {
 }
 
 /// Listens on `address` with nobody beside, and says which port that is.
+///
+/// Tries again for a while where somebody listens there: a process that was killed with an accept in flight on
+/// its io_uring keeps its listener until the kernel has torn that ring down, which is after the process is
+/// gone. Whoever starts it again at once would be refused without reason.
 fn claim(
+    address: SocketAddr,
+    options: &SocketOptions,
+) -> Result<(Socket, SocketAddr), ListenError> {
+    let mut waited = Duration::ZERO;
+    loop {
+        match try_claim(address, options) {
+            Err(ListenError::AddressInUse { .. }) if waited < LISTENER_RELEASE_LIMIT => {
+                thread::park_timeout(LISTENER_RELEASE_POLL);
+                waited += LISTENER_RELEASE_POLL;
+            }
+            settled => return settled,
+        }
+    }
+}
+
+fn try_claim(
     address: SocketAddr,
     options: &SocketOptions,
 ) -> Result<(Socket, SocketAddr), ListenError> {

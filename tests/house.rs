@@ -19,6 +19,10 @@ const EDGES: &[(&str, &[&str])] = &[
         &["ringyard-protocol", "ringyard-runtime", "ringyard-scheduler", "ringyard-time"],
     ),
     (
+        "ringyard-baseline",
+        &["ringyard-runtime", "ringyard-scheduler", "ringyard-servers", "ringyard-time"],
+    ),
+    (
         "ringyard-simulator",
         &[
             "ringyard-protocol",
@@ -31,6 +35,7 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "ringyard-bench",
         &[
+            "ringyard-baseline",
             "ringyard-protocol",
             "ringyard-runtime",
             "ringyard-scheduler",
@@ -42,6 +47,7 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "ringyard-tests",
         &[
+            "ringyard-baseline",
             "ringyard-bench",
             "ringyard-protocol",
             "ringyard-runtime",
@@ -54,6 +60,7 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "ringyard",
         &[
+            "ringyard-baseline",
             "ringyard-bench",
             "ringyard-protocol",
             "ringyard-runtime",

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use ringyard_runtime::launch::EngineKind;
 use ringyard_servers::classifier::ClassifierConfig;
 use ringyard_tests::client::{Client, classify, get, post};
 use ringyard_tests::description::Description;
-use ringyard_tests::servers::{classifier, instant_classifier, plan};
+use ringyard_tests::servers::{Engine, classifier, instant_classifier, plan};
 
 /// Mutated requests for each engine; the whole number is sent in virtual time (see the servers' own tests).
 const MUTATED_REQUESTS: usize = 2_000;
@@ -15,7 +14,7 @@ const MUTATED_REQUESTS: usize = 2_000;
 const SLOW_CLIENTS: usize = 500;
 
 /// Every kind of answer comes over one connection, as the description of the server has it.
-pub(crate) fn contract(engine: EngineKind) {
+pub(crate) fn contract(engine: Engine) {
     let server = instant_classifier(engine);
     let description = Description::of(server.address);
     let mut client = Client::connect(server.address);
@@ -56,7 +55,7 @@ impl Replacen for Vec<u8> {
 }
 
 /// Requests sent in one go are answered in their order, whatever each takes.
-pub(crate) fn pipelining(engine: EngineKind) {
+pub(crate) fn pipelining(engine: Engine) {
     let server = classifier(plan(engine, 1), ClassifierConfig::default());
     let mut client = Client::connect(server.address);
     let lengths = [150, 1, 80, 3, 2, 120];
@@ -75,7 +74,7 @@ pub(crate) fn pipelining(engine: EngineKind) {
 
 /// The server closes when it said so, after the answer has arrived; a client that goes on sending loses
 /// nothing that was answered.
-pub(crate) fn closing(engine: EngineKind) {
+pub(crate) fn closing(engine: Engine) {
     let server = instant_classifier(engine);
     let mut client = Client::connect(server.address);
     let answer = client.ask(&post("/classify", "connection: close\r\n", r#"{"sequences":["a"]}"#));
@@ -99,7 +98,7 @@ pub(crate) fn closing(engine: EngineKind) {
 
 /// Whatever is sent: a 4xx (or 501, 505) or an answer, then the connection goes on or closes; the server
 /// serves on.
-pub(crate) fn mutated_requests(engine: EngineKind) {
+pub(crate) fn mutated_requests(engine: Engine) {
     let server = instant_classifier(engine);
     let good = classify(&["def f(): pass", "\u{e9}\u{1f600}"]);
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
@@ -134,7 +133,7 @@ pub(crate) fn mutated_requests(engine: EngineKind) {
 }
 
 /// Clients that dribble or stop do not keep others from being served, and are closed in the end.
-pub(crate) fn slow_clients(engine: EngineKind) {
+pub(crate) fn slow_clients(engine: Engine) {
     use ringyard_servers::classifier::front_default;
     let mut front = front_default();
     front.timeouts.header = Duration::from_millis(300);

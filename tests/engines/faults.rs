@@ -4,12 +4,11 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::thread;
 use std::time::Duration;
 
-use ringyard_runtime::launch::{EngineKind, Plan};
 use ringyard_scheduler::StrategyKind;
 use ringyard_servers::classifier::ClassifierConfig;
 use ringyard_servers::proxy::ProxyConfig;
 use ringyard_tests::client::{Client, get, proxy_classify};
-use ringyard_tests::servers::{backend, classifier, plan, proxy};
+use ringyard_tests::servers::{Engine, backend, classifier, plan, proxy};
 
 const CLIENTS: usize = 32;
 
@@ -30,7 +29,7 @@ fn wait_until_ready(address: SocketAddr) {
 
 /// A backend that is killed under load fails the requests of its batch with 502 and no others; once it is
 /// back on its port all is well.
-pub(crate) fn backend_killed(engine: EngineKind) {
+pub(crate) fn backend_killed(engine: Engine) {
     let slow = ClassifierConfig { cost_scale: 50.0, ..ClassifierConfig::default() };
     let behind = classifier(plan(engine, 1), slow);
     let port = behind.address;
@@ -46,10 +45,9 @@ pub(crate) fn backend_killed(engine: EngineKind) {
     while !watcher.ask(&get("/metrics")).body.contains("ringyard_batches_in_flight 1") {
         thread::park_timeout(Duration::from_millis(1));
     }
-    behind.running.stop_now();
-    behind.running.wait().expect("no core fails");
+    behind.stop();
     let instant = ClassifierConfig { cost_scale: 0.0, ..ClassifierConfig::default() };
-    let behind = classifier(Plan { listen: vec![port], ..plan(engine, 1) }, instant);
+    let behind = classifier(plan(engine, 1).at(port), instant);
     let mut failed = 0;
     for client in &mut clients {
         let answer = client.answer();
@@ -64,7 +62,7 @@ pub(crate) fn backend_killed(engine: EngineKind) {
 
 /// A backend that accepts and never answers: everyone gets 504 by the deadline, and service is normal once
 /// another backend is there.
-pub(crate) fn backend_frozen(engine: EngineKind) {
+pub(crate) fn backend_frozen(engine: Engine) {
     let frozen =
         TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a free port");
     let address = frozen.local_addr().expect("an address");
@@ -78,8 +76,7 @@ pub(crate) fn backend_frozen(engine: EngineKind) {
         assert_eq!(client.answer().status, 504);
     }
     drop(frozen);
-    let behind =
-        classifier(Plan { listen: vec![address], ..plan(engine, 1) }, ClassifierConfig::default());
+    let behind = classifier(plan(engine, 1).at(address), ClassifierConfig::default());
     let mut client = Client::connect(server.address);
     while client.ask(&proxy_classify("A", &["x"])).status != 200 {
         thread::park_timeout(Duration::from_millis(5));
@@ -92,7 +89,7 @@ pub(crate) fn backend_frozen(engine: EngineKind) {
 }
 
 /// A proxy that is told to stop with requests in flight answers all of them.
-pub(crate) fn drained_in_flight(engine: EngineKind) {
+pub(crate) fn drained_in_flight(engine: Engine) {
     let large = ClassifierConfig { cost_scale: 0.0, items_max: 64, ..ClassifierConfig::default() };
     let behind = classifier(plan(engine, 1), large);
     let held = ProxyConfig {

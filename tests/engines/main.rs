@@ -7,23 +7,29 @@ mod classifier;
 mod faults;
 mod proxy;
 
+use ringyard_runtime::launch::EngineKind;
+use ringyard_tests::servers::Engine;
+
+const RING: Engine = Engine::App(EngineKind::Ring);
+const TOKIO: Engine = Engine::App(EngineKind::Tokio);
+const BASELINE: Engine = Engine::Baseline;
+
 /// Makes one test of each scenario on each engine.
 macro_rules! scenarios {
     ($list:tt) => {
-        mod ring {
-            scenarios!(@tests Ring $list);
-        }
-        mod tokio {
-            scenarios!(@tests Tokio $list);
-        }
+        scenarios!(@engine ring RING, $list);
+        scenarios!(@engine tokio TOKIO, $list);
+        scenarios!(@engine baseline BASELINE, $list);
     };
-    (@tests $kind:ident { $($module:ident: $($name:ident),+;)+ }) => {
-        $(mod $module {
-            $(#[test]
-            fn $name() {
-                crate::$module::$name(ringyard_runtime::launch::EngineKind::$kind);
+    (@engine $engine:ident $value:ident, { $($module:ident: $($name:ident),+;)+ }) => {
+        mod $engine {
+            $(mod $module {
+                $(#[test]
+                fn $name() {
+                    crate::$module::$name(crate::$value);
+                })+
             })+
-        })+
+        }
     };
 }
 

@@ -4,12 +4,11 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
-use ringyard_runtime::launch::EngineKind;
 use ringyard_scheduler::StrategyKind;
 use ringyard_servers::proxy::ProxyConfig;
 use ringyard_tests::client::{Client, get, post, proxy_classify};
 use ringyard_tests::description::Description;
-use ringyard_tests::servers::{backend, instant_classifier, plan, proxy};
+use ringyard_tests::servers::{Engine, backend, instant_classifier, plan, proxy};
 
 /// Requests of the integrity scenario, over all clients.
 const UNIQUE_REQUESTS: usize = 20_000;
@@ -24,7 +23,7 @@ const IN_FLIGHT: usize = 10;
 const ABANDON_ONE_OF: usize = 20;
 
 /// Every kind of answer, as the description of the server has it.
-pub(crate) fn contract(engine: EngineKind) {
+pub(crate) fn contract(engine: Engine) {
     let behind = instant_classifier(engine);
     let config = ProxyConfig {
         strategy: StrategyKind::Sjf,
@@ -62,7 +61,7 @@ pub(crate) fn contract(engine: EngineKind) {
 }
 
 /// With two cores connections are spread, one core owns the queue, and nobody sees a difference.
-pub(crate) fn two_cores(engine: EngineKind) {
+pub(crate) fn two_cores(engine: Engine) {
     let behind = instant_classifier(engine);
     let config = ProxyConfig::new(vec![backend(behind.address)]);
     let config = ProxyConfig { linger: Some(Duration::ZERO), ..config };
@@ -89,7 +88,7 @@ pub(crate) fn two_cores(engine: EngineKind) {
 
 /// Unique requests, some abandoned midway, while the strategy is switched again and again: no answer is
 /// wrong, none is lost.
-pub(crate) fn integrity(engine: EngineKind) {
+pub(crate) fn integrity(engine: Engine) {
     let behind = [instant_classifier(engine), instant_classifier(engine)];
     let backends = behind.iter().map(|server| backend(server.address)).collect();
     let server = proxy(plan(engine, 1), ProxyConfig::new(backends));

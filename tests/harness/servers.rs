@@ -2,24 +2,58 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use ringyard_baseline::{launch_classifier, launch_proxy};
 use ringyard_runtime::launch::{EngineChoice, EngineKind, Plan, Running, launch};
 use ringyard_servers::classifier::{self, ClassifierConfig};
 use ringyard_servers::front::FrontConfig;
 use ringyard_servers::proxy::{self, BackendTarget, ProxyConfig};
 
+/// What serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// An app, driven by this engine.
+    App(EngineKind),
+    /// The server that is no app: the same contract on tokio, axum and hyper.
+    Baseline,
+}
+
+/// How to serve.
+#[derive(Clone, Debug)]
+pub struct Site {
+    engine: Engine,
+    plan: Plan,
+}
+
+impl Site {
+    /// The same, listening on `address` instead of a free port.
+    #[must_use]
+    pub fn at(mut self, address: SocketAddr) -> Self {
+        self.plan.listen = vec![address];
+        self
+    }
+}
+
 /// A server that runs until it is dropped.
 #[derive(Debug)]
 pub struct Serving {
-    /// The handle.
-    pub running: Running,
+    handle: Handle,
     /// Where it listens.
     pub address: SocketAddr,
 }
 
+#[derive(Debug)]
+enum Handle {
+    App(Running),
+    Baseline(ringyard_baseline::Running),
+}
+
 impl Serving {
-    fn new(running: Running) -> Self {
-        let address = running.addresses()[0];
-        Self { running, address }
+    fn new(handle: Handle) -> Self {
+        let address = match &handle {
+            Handle::App(running) => running.addresses()[0],
+            Handle::Baseline(running) => running.addresses()[0],
+        };
+        Self { handle, address }
     }
 
     /// Ends the server as SIGTERM would, and waits until it has.
@@ -28,31 +62,62 @@ impl Serving {
     ///
     /// If something was cut off.
     pub fn drain(self) {
-        self.running.drain();
-        let ended = self.running.wait().expect("no core fails");
-        assert!(ended.is_clean(), "{ended:?}");
+        match self.handle {
+            Handle::App(running) => {
+                running.drain();
+                let ended = running.wait().expect("no core fails");
+                assert!(ended.is_clean(), "{ended:?}");
+            }
+            Handle::Baseline(running) => {
+                running.drain();
+                let ended = running.wait();
+                assert!(ended.is_clean(), "{ended:?}");
+            }
+        }
+    }
+
+    /// Ends the server at once, and waits until it has.
+    ///
+    /// # Panics
+    ///
+    /// If a core failed.
+    pub fn stop(self) {
+        match self.handle {
+            Handle::App(running) => {
+                running.stop_now();
+                running.wait().expect("no core fails");
+            }
+            Handle::Baseline(running) => {
+                running.stop_now();
+                let _ = running.wait();
+            }
+        }
     }
 }
 
-/// A plan for `cores` threads of `engine` on a free port.
+/// A site with `cores` threads of `engine` on a free port.
 ///
 /// # Panics
 ///
 /// If the machine does not say which CPUs there are.
 #[must_use]
-pub fn plan(engine: EngineKind, cores: usize) -> Plan {
+pub fn plan(engine: Engine, cores: usize) -> Site {
     let cpus = ringyard_runtime::affinity::allowed().expect("the kernel says which CPUs there are");
     let cores = if cores <= 1 {
         Vec::new()
     } else {
         (0..cores).map(|index| cpus[index % cpus.len()]).collect()
     };
-    Plan {
-        engine: EngineChoice::Exactly(engine),
+    let plan = Plan {
+        engine: match engine {
+            Engine::App(kind) => EngineChoice::Exactly(kind),
+            Engine::Baseline => EngineChoice::Auto,
+        },
         cores,
         listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
         ..Plan::default()
-    }
+    };
+    Site { engine, plan }
 }
 
 /// A classifier.
@@ -61,8 +126,8 @@ pub fn plan(engine: EngineKind, cores: usize) -> Plan {
 ///
 /// If it cannot be launched.
 #[must_use]
-pub fn classifier(plan: Plan, config: ClassifierConfig) -> Serving {
-    classifier_with(plan, config, classifier::front_default())
+pub fn classifier(site: Site, config: ClassifierConfig) -> Serving {
+    classifier_with(site, config, classifier::front_default())
 }
 
 /// A classifier that treats its clients as `front` says.
@@ -71,14 +136,24 @@ pub fn classifier(plan: Plan, config: ClassifierConfig) -> Serving {
 ///
 /// If it cannot be launched.
 #[must_use]
-pub fn classifier_with(plan: Plan, config: ClassifierConfig, front: FrontConfig) -> Serving {
+pub fn classifier_with(site: Site, config: ClassifierConfig, front: FrontConfig) -> Serving {
+    let Site { engine, plan } = site;
     let cores = plan.cores.len().max(1);
-    Serving::new(launch(plan, classifier::factory(front, config, cores)).expect("a launch"))
+    Serving::new(match engine {
+        Engine::App(_) => {
+            let make = classifier::factory(front, config, cores);
+            Handle::App(launch(plan, make).expect("a launch"))
+        }
+        Engine::Baseline => {
+            let running = launch_classifier(&plan, None, front, config);
+            Handle::Baseline(running.expect("a launch"))
+        }
+    })
 }
 
 /// A classifier that answers at once.
 #[must_use]
-pub fn instant_classifier(engine: EngineKind) -> Serving {
+pub fn instant_classifier(engine: Engine) -> Serving {
     let config = ClassifierConfig { cost_scale: 0.0, ..ClassifierConfig::default() };
     classifier(plan(engine, 1), config)
 }
@@ -89,11 +164,19 @@ pub fn instant_classifier(engine: EngineKind) -> Serving {
 ///
 /// If it cannot be launched.
 #[must_use]
-pub fn proxy(plan: Plan, config: ProxyConfig) -> Serving {
-    let cores = plan.cores.len().max(1);
-    Serving::new(
-        launch(plan, proxy::factory(proxy::front_default(), config, cores)).expect("a launch"),
-    )
+pub fn proxy(site: Site, config: ProxyConfig) -> Serving {
+    let Site { engine, plan } = site;
+    let (front, cores) = (proxy::front_default(), plan.cores.len().max(1));
+    Serving::new(match engine {
+        Engine::App(_) => {
+            let make = proxy::factory(front, config, cores);
+            Handle::App(launch(plan, make).expect("a launch"))
+        }
+        Engine::Baseline => {
+            let running = launch_proxy(&plan, None, front, &config);
+            Handle::Baseline(running.expect("a launch"))
+        }
+    })
 }
 
 /// The backend at `address`.

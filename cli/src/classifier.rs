@@ -55,12 +55,17 @@ pub(crate) fn run(arguments: &ClassifierArgs) -> Result<ExitCode, CommandError> 
     };
     let plan = arguments.serve.plan(&arguments.listen);
     let front = arguments.serve.front(classifier::front_default());
-    let make = classifier::factory(front, config, serve::core_count(&plan));
     let replicas =
         config.replicas.map_or(String::from("any number of replicas"), |count| match count {
             1 => String::from("1 replica a core"),
             _ => format!("{count} replicas a core"),
         });
     let details = format!("cost scale {}, {replicas}", config.cost_scale);
+    #[cfg(feature = "peers")]
+    if let Some(workers) = arguments.serve.baseline() {
+        let running = ringyard_baseline::launch_classifier(&plan, workers, front, config);
+        return serve::run_baseline("classifier", &details, running);
+    }
+    let make = classifier::factory(front, config, serve::core_count(&plan));
     serve::run("classifier", &details, plan, make)
 }

@@ -124,6 +124,11 @@ pub(crate) fn run(arguments: &ProxyArgs) -> Result<ExitCode, CommandError> {
     let plan = arguments.serve.plan(&arguments.listen);
     let urls: Vec<_> = arguments.backend.iter().map(ToString::to_string).collect();
     let details = format!("strategy {}, backends {}", config.strategy, urls.join(" "));
+    #[cfg(feature = "peers")]
+    if let Some(workers) = arguments.serve.baseline() {
+        let running = ringyard_baseline::launch_proxy(&plan, workers, front, &config);
+        return serve::run_baseline("proxy", &details, running);
+    }
     let make = proxy::factory(front, config, serve::core_count(&plan));
     serve::run("proxy", &details, plan, make)
 }

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
@@ -14,7 +15,7 @@ use ringyard_protocol::limits::{
 use ringyard_runtime::affinity;
 use ringyard_runtime::app::App;
 use ringyard_runtime::counters::CoreContext;
-use ringyard_runtime::launch::{EngineChoice, EngineKind, Plan, Running, launch};
+use ringyard_runtime::launch::{EngineChoice, EngineKind, Plan, Running, UnknownEngine, launch};
 use ringyard_runtime::limits::EngineLimits;
 use ringyard_runtime::signals::Signals;
 use ringyard_servers::front::FrontConfig;
@@ -33,7 +34,12 @@ pub(crate) struct ServeArgs {
     /// What drives the server: `ring` (io_uring) or `tokio` (epoll). Without it: ring, or tokio where io_uring
     /// cannot be had
     #[arg(long, value_name = "ENGINE", env = "RINGYARD_ENGINE")]
-    engine: Option<EngineKind>,
+    engine: Option<EngineArg>,
+
+    /// Threads of `--engine baseline`. Without it: one for each core
+    #[cfg(feature = "peers")]
+    #[arg(long, value_name = "COUNT")]
+    workers: Option<usize>,
 
     /// After SIGTERM or SIGINT: how long requests in flight may take to finish
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
@@ -91,6 +97,27 @@ struct LimitArgs {
     send_timeout: Duration,
 }
 
+/// What drives a server.
+#[derive(Clone, Copy, Debug)]
+enum EngineArg {
+    App(EngineKind),
+    /// Not an engine: the same contract on tokio, axum and hyper.
+    #[cfg(feature = "peers")]
+    Baseline,
+}
+
+impl FromStr for EngineArg {
+    type Err = UnknownEngine;
+
+    fn from_str(name: &str) -> Result<Self, UnknownEngine> {
+        #[cfg(feature = "peers")]
+        if name == "baseline" {
+            return Ok(Self::Baseline);
+        }
+        name.parse().map(Self::App)
+    }
+}
+
 /// The CPUs of a server.
 #[derive(Clone, Debug)]
 struct Cores(Vec<usize>);
@@ -104,7 +131,10 @@ impl ServeArgs {
     /// The plan of a server at `listen`.
     pub(crate) fn plan(&self, listen: &[SocketAddr]) -> Plan {
         Plan {
-            engine: self.engine.map_or(EngineChoice::Auto, EngineChoice::Exactly),
+            engine: match self.engine {
+                Some(EngineArg::App(engine)) => EngineChoice::Exactly(engine),
+                _ => EngineChoice::Auto,
+            },
             cores: self.cores.as_ref().map(|cores| cores.0.clone()).unwrap_or_default(),
             listen: listen.to_vec(),
             congestion_control: self.congestion_control.clone(),
@@ -115,6 +145,12 @@ impl ServeArgs {
                 ..EngineLimits::default()
             },
         }
+    }
+
+    /// The threads that the baseline is to have, if it is to serve.
+    #[cfg(feature = "peers")]
+    pub(crate) fn baseline(&self) -> Option<Option<usize>> {
+        matches!(self.engine, Some(EngineArg::Baseline)).then_some(self.workers)
     }
 
     /// `front` with the limits that the flags set.
@@ -168,19 +204,36 @@ pub(crate) fn run<A: App + 'static>(
     Ok(ExitCode::SUCCESS)
 }
 
+/// As [`run`], for the server that is no app.
+#[cfg(feature = "peers")]
+pub(crate) fn run_baseline(
+    name: &str,
+    details: &str,
+    running: Result<ringyard_baseline::Running, ringyard_baseline::LaunchError>,
+) -> Result<ExitCode, CommandError> {
+    let running = running?;
+    running.handle_signals()?;
+    let details = format!("engine baseline, {} workers, {details}", running.workers());
+    say_serving(name, running.addresses(), &details)?;
+    let ended = running.wait();
+    if !ended.is_clean() {
+        eprintln!("ringyard {name}: cut off {} connections", ended.connections_cut);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 fn announce(name: &str, details: &str, running: &Running) -> io::Result<()> {
-    let addresses: Vec<_> =
-        running.addresses().iter().map(|address| format!("http://{address}")).collect();
     let cores = match running.cpus() {
         [] => String::from("1 core, not pinned"),
         cpus => format!("cores {}", affinity::format_list(cpus)),
     };
+    let details = format!("engine {}, {cores}, {details}", running.engine());
+    say_serving(name, running.addresses(), &details)
+}
+
+fn say_serving(name: &str, addresses: &[SocketAddr], details: &str) -> io::Result<()> {
+    let addresses: Vec<_> = addresses.iter().map(|address| format!("http://{address}")).collect();
     let mut out = io::stdout().lock();
-    writeln!(
-        out,
-        "ringyard {name}: serving {} (engine {}, {cores}, {details})",
-        addresses.join(" "),
-        running.engine()
-    )?;
+    writeln!(out, "ringyard {name}: serving {} ({details})", addresses.join(" "))?;
     out.flush()
 }

@@ -233,6 +233,7 @@ fn prepare<M, T>(
     make: impl FnOnce() -> Result<T, LaunchError>,
 ) -> Option<(T, Vec<TcpListener>)> {
     // Pinned first, so that memory is taken from the CPU's own node.
+    affinity::sharpen_timers();
     let pinned = seat.cpu.map_or(Ok(()), affinity::pin);
     match pinned.map_err(LaunchError::from).and_then(|()| make()) {
         Ok(machine) => {

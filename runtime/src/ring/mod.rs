@@ -12,6 +12,7 @@
 mod buffers;
 mod connection;
 mod doors;
+mod gather;
 mod links;
 mod op;
 mod queue;
@@ -27,6 +28,7 @@ use ringyard_time::{Now, Time};
 
 use self::buffers::Buffers;
 use self::doors::Doors;
+use self::gather::{Gatherer, WINDOW};
 use self::links::{News, RingLinks};
 use self::op::{Completion, Kind, accept, poll, receive};
 use self::queue::{Queue, Wait};
@@ -140,6 +142,7 @@ struct Engine<A: App> {
     /// Connections that were open when the engine ended without their app having finished.
     cut_short: usize,
     clock: Clock,
+    gatherer: Gatherer,
     completions: Vec<Completion>,
     /// Whether the last turn took all completions, so that the silence of a quiet send means success.
     silence_is_success: bool,
@@ -164,6 +167,7 @@ impl<A: App> Engine<A> {
             departure: Departure::new(seat.drain_limit),
             cut_short: 0,
             clock: Clock::new(seat.origin),
+            gatherer: Gatherer::default(),
             completions: Vec::new(),
             silence_is_success: true,
             bell_is_heard: false,
@@ -208,17 +212,22 @@ impl<A: App> Engine<A> {
             || !self.silence_is_success
             || !self.seat.shared.mailboxes.may_sleep(self.seat.core)
         {
-            Wait::No
-        } else if until == Time::FAR_FUTURE {
-            Wait::Forever
+            return Wait::No;
+        }
+        let time_left = until.since(now);
+        let limit = (until != Time::FAR_FUTURE).then_some(time_left);
+        let count = self.gatherer.expected(self.links.len());
+        if count == 1 || time_left <= WINDOW {
+            Wait::ForOne { limit }
         } else {
-            Wait::AtMost(until.since(now))
+            Wait::ForSeveral { count, gather: WINDOW, limit }
         }
     }
 
     fn take_completions(&mut self, now: Now) {
         let mut completions = mem::take(&mut self.completions);
         self.silence_is_success = self.links.queue.reap(&mut completions);
+        self.gatherer.note(now.time, completions.len());
         // Sends first: a quiet one that failed says so here, the others have succeeded.
         for completion in &completions {
             if matches!(completion.token.kind, Kind::Send | Kind::QuietSend) {

@@ -33,6 +33,7 @@ pub(super) struct Queue {
     /// Operations under way that will complete, whatever happens.
     in_flight: usize,
     wait_flags: EnterFlags,
+    can_gather: bool,
     pub(super) counters: OwnCounters,
 }
 
@@ -41,10 +42,10 @@ pub(super) struct Queue {
 pub(super) enum Wait {
     /// Not at all.
     No,
-    /// Until there is one.
-    Forever,
-    /// Until there is one, but no longer than this.
-    AtMost(Duration),
+    /// Until there is one, but no longer than the limit if there is one.
+    ForOne { limit: Option<Duration> },
+    /// Until there are `count`, or there is one and the time for gathering is up.
+    ForSeveral { count: u32, gather: Duration, limit: Option<Duration> },
 }
 
 impl Queue {
@@ -55,7 +56,8 @@ impl Queue {
             // An idle server is not a busy disk.
             wait_flags |= EnterFlags::NO_IOWAIT;
         }
-        Self { ring, backlog: VecDeque::new(), in_flight: 0, wait_flags, counters }
+        let can_gather = ring.params().is_feature_min_timeout();
+        Self { ring, backlog: VecDeque::new(), in_flight: 0, wait_flags, can_gather, counters }
     }
 
     /// Queues an operation.
@@ -112,15 +114,21 @@ impl Queue {
     }
 
     fn wait(&mut self, wait: Wait) -> io::Result<()> {
-        let flags = self.wait_flags;
-        let result = match wait {
-            Wait::No => self.enter_once(0, flags, None),
-            Wait::Forever => self.enter_once(1, flags, None),
-            Wait::AtMost(time) => {
-                let time = Timespec::new().sec(time.as_secs()).nsec(time.subsec_nanos());
-                self.enter_once(1, flags, Some(&time))
-            }
+        let (count, gather, limit) = match wait {
+            Wait::No => (0, Duration::ZERO, None),
+            Wait::ForOne { limit } => (1, Duration::ZERO, limit),
+            // Without the kernel's help several would be waited for without end.
+            Wait::ForSeveral { limit, .. } if !self.can_gather => (1, Duration::ZERO, limit),
+            Wait::ForSeveral { count, gather, limit } => (count, gather, limit),
         };
+        let time =
+            limit.map(|limit| Timespec::new().sec(limit.as_secs()).nsec(limit.subsec_nanos()));
+        let arguments = SubmitArgs::new().min_wait_usec(gather.subsec_micros());
+        let arguments = match &time {
+            Some(time) => arguments.timespec(time),
+            None => arguments,
+        };
+        let result = self.enter_once(count, self.wait_flags, Some(&arguments));
         match result.map_err(|error| (error.raw_os_error(), error)) {
             Ok(_) => Ok(()),
             // The time is up; a signal; or completions must be taken or memory found before more is
@@ -134,16 +142,14 @@ impl Queue {
         &mut self,
         want: u32,
         flags: EnterFlags,
-        time: Option<&Timespec>,
+        arguments: Option<&SubmitArgs<'_, '_>>,
     ) -> io::Result<usize> {
+        assert_eq!(flags.contains(EnterFlags::EXT_ARG), arguments.is_some());
         self.counters.system_calls.add(1);
         let mut submission = self.ring.submission();
         submission.sync();
         let count = u32::try_from(submission.len()).expect("a ring has at most 2^15 entries");
         drop(submission);
-        let arguments = SubmitArgs::new();
-        let arguments = time.map_or(arguments, |time| arguments.timespec(time));
-        let arguments = flags.contains(EnterFlags::EXT_ARG).then_some(&arguments);
         // SAFETY: `EXT_ARG` says that the argument is of this type, and it outlives the call; without the
         // flag there is none. What the submitted entries point to, `push` was promised.
         unsafe { self.ring.submitter().enter(count, want, flags.bits(), arguments) }
@@ -159,7 +165,7 @@ impl Queue {
                 return submission.is_empty() && self.backlog.is_empty();
             }
             drop(submission);
-            let _ = self.enter_once(0, self.wait_flags, None);
+            let _ = self.wait(Wait::No);
             let kept_back = self.take(completions);
             self.counters.completion_overflows.add(kept_back as u64);
         }
@@ -189,7 +195,7 @@ impl Queue {
             if self.is_shut_down() {
                 return true;
             }
-            if self.enter(Wait::AtMost(SHUT_DOWN_TURN)).is_err() {
+            if self.enter(Wait::ForOne { limit: Some(SHUT_DOWN_TURN) }).is_err() {
                 return false;
             }
             self.reap(completions);

@@ -48,7 +48,9 @@ impl Gatherer {
     /// expected, and one at least.
     pub(super) fn expected(&self, connections: usize) -> u32 {
         let window = u64::from(WINDOW.subsec_nanos());
-        let expected = self.completions * window / 1024 / self.nanoseconds.max(1);
+        let expected = self.completions * window / self.nanoseconds.max(1);
+        // Whole completions only; the sixteenth makes up for what the averages have lost to rounding.
+        let expected = (expected + 1024 / 16) / 1024;
         let connections = u32::try_from(connections / CONNECTIONS_PER_COMPLETION);
         let expected = u32::try_from(expected).unwrap_or(COMPLETIONS_MAX);
         expected.min(connections.unwrap_or(COMPLETIONS_MAX)).clamp(1, COMPLETIONS_MAX)

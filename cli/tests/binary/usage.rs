@@ -1,58 +1,17 @@
 //! The binary as a user meets it: what it prints, how it ends, and what survives when it is killed.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::net::SocketAddr;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use ringyard_tests::client::{Client, classify, get, proxy_classify};
 
-const ENGINES: [&str; 2] = ["ring", "tokio"];
+use crate::ENGINES;
+use crate::process::Process;
 
 const CLIENTS: usize = 32;
-
-/// A server of ours in a process of its own, killed when the test is over.
-struct Process {
-    child: Child,
-    line: String,
-    address: SocketAddr,
-}
-
-impl Process {
-    fn start(arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_ringyard"))
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the binary runs");
-        let mut line = String::new();
-        let out = child.stdout.as_mut().expect("its output is piped");
-        BufReader::new(out).read_line(&mut line).expect("it prints a line");
-        let address = line
-            .split_once("http://")
-            .and_then(|(_, rest)| rest.split(' ').next()?.parse().ok())
-            .unwrap_or_else(|| panic!("no address in {line:?}"));
-        Self { child, line, address }
-    }
-
-    fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([name, &self.child.id().to_string()]).status();
-        assert!(status.expect("kill runs").success());
-    }
-
-    fn wait(&mut self) -> ExitStatus {
-        self.child.wait().expect("the process can be waited for")
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // It may have ended already; that is what both calls then say.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// Runs the binary to its end: its exit status and what it said on standard error.
 fn run(arguments: &[&str]) -> (Option<i32>, String) {

@@ -1,0 +1,9 @@
+//! The binary, from outside: how it is used, and what it promises under load.
+
+mod process;
+
+mod soak;
+mod usage;
+
+/// What `--engine` takes.
+const ENGINES: [&str; 2] = ["ring", "tokio"];

@@ -19,13 +19,15 @@ pub enum Method {
     Patch,
     /// `TRACE`
     Trace,
+    /// `QUERY`: as `GET`, but with a body that says what is asked.
+    Query,
     /// `CONNECT`: its target is an authority; no tunnel is ever opened here.
     Connect,
 }
 
 impl Method {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Get,
         Self::Head,
         Self::Post,
@@ -34,6 +36,7 @@ impl Method {
         Self::Options,
         Self::Patch,
         Self::Trace,
+        Self::Query,
         Self::Connect,
     ];
 
@@ -49,6 +52,7 @@ impl Method {
             Self::Options => "OPTIONS",
             Self::Patch => "PATCH",
             Self::Trace => "TRACE",
+            Self::Query => "QUERY",
             Self::Connect => "CONNECT",
         }
     }
@@ -65,6 +69,7 @@ impl Method {
             b"OPTIONS" => Some(Self::Options),
             b"PATCH" => Some(Self::Patch),
             b"TRACE" => Some(Self::Trace),
+            b"QUERY" => Some(Self::Query),
             b"CONNECT" => Some(Self::Connect),
             _ => None,
         }

@@ -36,6 +36,10 @@ pub const SEND_QUEUE_LOW_BYTES: usize = 64 * 1024;
 
 const _: () = assert!(SEND_QUEUE_LOW_BYTES < SEND_QUEUE_HIGH_BYTES);
 
+/// Capacity that [`Commands`] keep for the bytes of later events. What one exceptional event took beyond it is
+/// given back.
+const COMMAND_BYTES_KEPT_MAX: usize = 1024 * 1024;
+
 /// One core's worth of server.
 pub trait App {
     /// What the apps of two cores say to one another.
@@ -203,7 +207,8 @@ pub enum Command<M> {
         conn: ConnId,
     },
     /// Stop receiving, so that the peer's window fills. What was already taken from the socket still
-    /// arrives.
+    /// arrives. Until it resumes, the app does not hear either that the peer has closed or reset the
+    /// connection, unless a send finds out.
     Pause {
         /// The connection.
         conn: ConnId,
@@ -352,6 +357,7 @@ impl<M> Commands<M> {
             carry_out(command, &self.bytes);
         }
         self.bytes.clear();
+        self.bytes.shrink_to(COMMAND_BYTES_KEPT_MAX);
     }
 
     /// For drivers: clears and returns the deadline if it is at or before `now`.

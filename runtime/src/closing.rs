@@ -1,6 +1,8 @@
 //! When closing connections are cut off: those whose peer neither reads its last bytes nor closes.
 //!
-//! Progress moves a connection's time, so an entry here is only a reminder to look again.
+//! Progress moves a connection's time, so an entry here is only a reminder to look again. Each closing
+//! connection has one. It is set for the shorter of the limits at first, so that the reminders of connections
+//! that closed quickly, which are nearly all, do not pile up.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -83,11 +83,13 @@ impl Departure {
         task
     }
 
-    /// Until when the core may wait for something to happen.
-    pub(crate) fn wait_until(&self) -> Time {
+    /// Until when the core may wait for something to happen, given how many connections are left.
+    pub(crate) fn wait_until(&self, connections: usize) -> Time {
         match self.stage {
             Stage::Serving => Time::FAR_FUTURE,
             Stage::ClosingListeners { .. } | Stage::LastReceives { .. } => Time::ZERO,
+            // The last connection is released after the stage was looked at.
+            Stage::Leaving { .. } if connections == 0 => Time::ZERO,
             Stage::Draining { until } | Stage::Leaving { until } => until,
         }
     }
@@ -134,6 +136,8 @@ mod tests {
         assert_eq!(step(CONNECTED), Task::CloseConnections);
         assert_eq!(step(CONNECTED), Task::Carry);
         assert_eq!(step(NOTHING_LEFT), Task::Leave);
+        assert_eq!(departure.wait_until(1), Time::ZERO + PARTING_LIMIT);
+        assert_eq!(departure.wait_until(0), Time::ZERO);
     }
 
     #[test]
@@ -141,7 +145,7 @@ mod tests {
         let control = Control::new(1).unwrap();
         let mut departure = announced(&control);
         let limit = Time::ZERO + LIMIT;
-        assert_eq!(departure.wait_until(), limit);
+        assert_eq!(departure.wait_until(1), limit);
         assert_eq!(departure.advance(limit, &control, CONNECTED), Task::CloseConnections);
         assert_eq!(departure.advance(limit, &control, CONNECTED), Task::Carry);
         assert_eq!(departure.advance(limit + PARTING_LIMIT, &control, CONNECTED), Task::Leave);

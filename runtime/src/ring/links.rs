@@ -200,7 +200,6 @@ impl RingLinks {
                     connection.lifecycle.ended_sending();
                     if connection.lifecycle.is_closing() {
                         connection.lifecycle.cut_off = self.now + self.linger;
-                        self.closing.remind(connection.lifecycle.cut_off, conn);
                     }
                 }
                 Step::Release if connection.is_idle() => {
@@ -325,7 +324,8 @@ impl Links for RingLinks {
         if let Some(connection) = self.open_mut(conn) {
             connection.lifecycle.close();
             connection.lifecycle.cut_off = cut_off;
-            self.closing.remind(cut_off, conn);
+            // Most are gone by then, and their reminders with them.
+            self.closing.remind(self.now + self.linger.min(self.flush_stall), conn);
             self.mark(conn);
         }
     }

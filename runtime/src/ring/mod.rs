@@ -201,7 +201,7 @@ impl<A: App> Engine<A> {
 
     /// How long to wait for the next turn.
     fn wait(&mut self) -> Wait {
-        let mut until = self.departure.wait_until();
+        let mut until = self.departure.wait_until(self.links.len());
         until = until.min(self.links.closing.next()).min(self.doors.retry_at());
         if self.departure.app_listens() {
             until = until.min(self.dispatcher.deadline());

@@ -3,6 +3,7 @@
 //! Commands only change state; bytes move when the engine says so: a received chunk per readiness, and one
 //! write per dirty connection at the end of a turn.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
@@ -29,7 +30,7 @@ pub(super) struct TokioLinks {
     connections: Table<Connection>,
     attempts: Table<Attempt>,
     /// Connections with something to do at the end of the turn.
-    dirty: Vec<ConnId>,
+    dirty: VecDeque<ConnId>,
     pub(super) closing: ClosingTimes,
     spares: Spares,
     /// The time of this turn.
@@ -95,7 +96,7 @@ impl TokioLinks {
         Self {
             connections: Table::new(),
             attempts: Table::new(),
-            dirty: Vec::new(),
+            dirty: VecDeque::new(),
             closing: ClosingTimes::default(),
             spares: Spares::default(),
             now: Time::ZERO,
@@ -196,7 +197,6 @@ impl TokioLinks {
                     connection.lifecycle.ended_sending();
                     if connection.lifecycle.is_closing() {
                         connection.lifecycle.cut_off = self.now + self.linger;
-                        self.closing.remind(connection.lifecycle.cut_off, conn);
                         // It reads again, to drop what comes until the peer closes.
                         connection.waker.wake_by_ref();
                     }
@@ -211,9 +211,14 @@ impl TokioLinks {
         }
     }
 
+    /// How many connections have something to do at the end of the turn.
+    pub(super) fn dirty(&self) -> usize {
+        self.dirty.len()
+    }
+
     /// The next connection with something to do at the end of the turn.
     pub(super) fn next_dirty(&mut self) -> Option<ConnId> {
-        let conn = self.dirty.pop()?;
+        let conn = self.dirty.pop_front()?;
         if let Some(connection) = self.connections.get_mut(conn) {
             connection.is_dirty = false;
         }
@@ -300,7 +305,7 @@ impl TokioLinks {
         if let Some(connection) = self.connections.get_mut(conn)
             && !std::mem::replace(&mut connection.is_dirty, true)
         {
-            self.dirty.push(conn);
+            self.dirty.push_back(conn);
         }
     }
 
@@ -337,7 +342,8 @@ impl Links for TokioLinks {
         if let Some(connection) = self.open_mut(conn) {
             connection.lifecycle.close();
             connection.lifecycle.cut_off = cut_off;
-            self.closing.remind(cut_off, conn);
+            // Most are gone by then, and their reminders with them.
+            self.closing.remind(self.now + self.linger.min(self.flush_stall), conn);
             self.mark(conn);
         }
     }

@@ -170,12 +170,14 @@ impl<A: App> Engine<A> {
 
     /// Sees to it that the next turn comes when it must.
     fn sleep(&mut self, context: &mut Context<'_>) {
-        let mut until = self.departure.wait_until();
+        let mut until = self.departure.wait_until(self.links.len());
         until = until.min(self.links.closing.next()).min(self.doors.retry_at());
         if self.departure.app_listens() {
             until = until.min(self.dispatcher.deadline());
         }
-        let is_due = until <= self.links.now || self.timer.set(until, &self.clock, context);
+        let is_due = until <= self.links.now
+            || self.links.dirty() > 0
+            || self.timer.set(until, &self.clock, context);
         if is_due || !self.seat.shared.mailboxes.may_sleep(self.seat.core) {
             // Woken once tokio has looked at its sockets and timers, and not before.
             let _ = pin!(tokio::task::yield_now()).poll(context);
@@ -260,26 +262,35 @@ impl<A: App> Engine<A> {
         self.links.read_again(conn);
     }
 
-    /// Writes what this turn has queued and does what it has decided.
+    /// Writes what this turn has queued and does what it has decided. What the app decides when it hears that
+    /// a queue has drained is left to the next turn, or a fast reader would hold up everyone.
     fn flush(&mut self, now: Now) {
-        while let Some(conn) = self.links.next_dirty() {
-            loop {
-                let event = match self.links.write(conn) {
-                    Written::Nothing => break,
-                    Written::Progress(Mark::Low) if self.links.is_open(conn) => {
-                        Event::Drained { conn }
-                    }
-                    Written::Progress(_) => continue,
-                    Written::Failed(error) => Event::Failed { conn, error },
-                };
-                self.dispatcher.tell(now, event, &mut self.links);
-            }
+        for _ in 0..self.links.dirty() {
+            let Some(conn) = self.links.next_dirty() else { break };
+            self.write(now, conn);
             if self.links.settle(conn) {
                 let counters = &self.links.counters;
                 counters.connections.set(counters.connections.get() - 1);
                 self.doors.reopen();
             }
         }
+    }
+
+    /// Writes what is queued on `conn` until nothing is left or there is no room.
+    fn write(&mut self, now: Now, conn: ConnId) {
+        let event = loop {
+            match self.links.write(conn) {
+                Written::Nothing => return,
+                Written::Progress(Mark::Low) if self.links.is_open(conn) => {
+                    break Event::Drained { conn };
+                }
+                Written::Progress(_) => {}
+                Written::Failed(error) => break Event::Failed { conn, error },
+            }
+        };
+        self.dispatcher.tell(now, event, &mut self.links);
+        // The rest waits for the next turn, and so does being told when there is room.
+        self.links.mark(conn);
     }
 
     fn depart(&mut self, now: Now) -> Poll<CoreEnd> {

@@ -20,7 +20,7 @@ use crate::listener::Listeners;
 use crate::mailbox::Mailboxes;
 use crate::running::{CoreEnd, Facts};
 use crate::socket::SocketOptions;
-use crate::{ring, tokio_engine};
+use crate::{descriptors, ring, tokio_engine};
 
 pub use crate::listener::ListenError;
 pub use crate::plan::{EngineChoice, EngineKind, Plan, UnknownEngine};
@@ -72,7 +72,8 @@ pub(crate) struct Seat<M> {
 
 /// Starts one thread per core of `plan`, each with an app that `make` makes on that thread.
 ///
-/// Returns once every core has all that it needs of the operating system. A panic of `make` or of an app
+/// Raises this process's soft limit of descriptors to the hard limit. Returns once every core has all that it
+/// needs of the operating system. A panic of `make` or of an app
 /// stops all cores and is reported by [`Running::wait`].
 pub fn launch<A: App + 'static>(
     plan: Plan,
@@ -85,6 +86,7 @@ pub fn launch<A: App + 'static>(
     if plan.listen.len() > LISTENERS_MAX {
         return Err(LaunchError::TooManyListeners);
     }
+    descriptors::raise_limit();
     let cores = plan.cores.len().max(1);
     let options = SocketOptions { congestion_control: plan.congestion_control.clone() };
     let listeners = Listeners::bind(&plan.listen, cores, &options)?;

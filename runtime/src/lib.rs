@@ -20,6 +20,8 @@ mod control;
 #[cfg(all(feature = "engines", not(loom)))]
 mod departure;
 #[cfg(all(feature = "engines", not(loom)))]
+mod descriptors;
+#[cfg(all(feature = "engines", not(loom)))]
 mod dispatcher;
 #[cfg(all(feature = "engines", not(loom)))]
 pub mod launch;

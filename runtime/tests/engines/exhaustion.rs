@@ -84,10 +84,10 @@ fn descriptors() -> usize {
     fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
-/// Lowers this process's limit of descriptors.
+/// Lowers this process's limit of descriptors, both the soft one, which a launch raises, and the hard one.
 #[expect(unsafe_code, reason = "calls setrlimit")]
 fn limit_descriptors(limit: usize) {
-    let limit = libc::rlimit { rlim_cur: limit as u64, rlim_max: limit as u64 };
+    let limit = libc::rlimit { rlim_cur: limit as u64 / 2, rlim_max: limit as u64 };
     // SAFETY: the pointer is valid for the call.
     let result = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
     assert_eq!(result, 0);
@@ -98,8 +98,12 @@ pub(crate) fn descriptors_that_run_out_stop_nobody_else(engine: EngineKind) {
         return;
     }
     // Lowered first: an accept that waits for connections keeps the limit that it was submitted under.
-    limit_descriptors(descriptors() + 60);
+    let limit = descriptors() + 60;
+    limit_descriptors(limit);
     let running = start_echo(plan(engine));
+    let limits = fs::read_to_string("/proc/self/limits").unwrap();
+    let raised = format!("Max open files            {limit:<20} {limit:<20}");
+    assert!(limits.contains(&raised), "the launch raises the soft limit: {limits}");
     let echo = |client: &mut TcpStream| assert_eq!(ask(client, b"here", 4), b"here");
     let mut served: Vec<_> = (0..10).map(|_| connect(&running)).collect();
     served.iter_mut().for_each(echo);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ringyard_runtime::app::Time;
+use ringyard_servers::limits::BACKEND_CONNECT_TIMEOUT;
 use ringyard_simulator::world::client::{CustomerPlan, Tally};
 use ringyard_simulator::world::{Action, Random, Span};
 
@@ -123,6 +124,25 @@ fn a_backend_out_of_sight_is_answered_for_and_comes_back() {
         yard.world.act_at(at_ms(2_000), Action::Partition { hosts, length });
         finish(yard, 9_000);
     }
+}
+
+#[test]
+fn a_connection_that_comes_when_it_was_given_up_is_not_kept() {
+    // The answer to an attempt is as long on its way as the proxy waits for it.
+    let mut late = 0;
+    for seed in 0..50 {
+        let mut plan = YardPlan::new(seed);
+        plan.network.latency = Span::exactly(BACKEND_CONNECT_TIMEOUT / 2);
+        plan.network.jitter = Span::microseconds(0, 300);
+        let mut yard = plan.build();
+        for _ in 0..30 {
+            yard.world.run_for(Duration::from_secs(1));
+            let connections = yard.world.connections(yard.proxy);
+            assert!(connections <= 2, "seed {seed}: {connections} connections for two lanes");
+        }
+        late += yard.world.circuits();
+    }
+    assert!(late > 0, "some attempts were answered");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Proxy, backends and customers in one world.
 
 mod backends;
+mod classifier;
 mod cores;
 mod drain;
 mod echo;

@@ -164,3 +164,17 @@ fn a_head_that_the_server_itself_does_not_read_has_its_time_afterwards() {
         assert_eq!(raw.text().matches("HTTP/1.1 200 OK").count(), 61, "seed {seed}");
     }
 }
+
+#[test]
+fn a_peer_that_asks_without_reading_is_not_answered_without_end() {
+    // Three pages of what it asks for would fit; the watch between proxy and driver counts the rest.
+    let pages = "GET /openapi.json HTTP/1.1\r\nHost: proxy\r\n\r\n".repeat(30);
+    let mut yard = YardPlan::new(1).build();
+    let mut script: Vec<_> = (1..25).map(|second| send(1_000 * second, &pages)).collect();
+    script.insert(0, (1_000, Do::Pause));
+    script.push((25_000, Do::Resume));
+    let raw = add_raw(&mut yard, script);
+    yard.world.run_for(Duration::from_secs(200));
+    let raw = yard.world.app::<Raw>(raw, FIRST);
+    assert_eq!(raw.text().matches("HTTP/1.1 200 OK").count(), 24 * 30);
+}

@@ -116,7 +116,8 @@ fn check_refused(text: &str, line: usize, matter: &str) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let file = directory.path().join("wrong.toml");
     std::fs::write(&file, text).expect("a temporary file");
-    let error = run(&["list", "--scenarios", &file.display().to_string()]).unwrap_err().to_string();
+    let error = run(&["list", "--scenarios", &file.display().to_string()]);
+    let error = error.expect_err("the file is wrong").to_string();
     assert!(error.contains(&format!("line {line}")) && error.contains(matter), "{error}");
 }
 

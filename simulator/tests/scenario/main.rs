@@ -5,6 +5,7 @@ mod classifier;
 mod cores;
 mod drain;
 mod echo;
+mod integrity;
 mod leaving;
 mod raw;
 mod seeds;

@@ -160,7 +160,8 @@ fn run(seed: u64, show: Show) -> u64 {
     let mut setting = Setting::draw(seed);
     let mut yard = setting.build();
     if show == Show::Everything {
-        eprintln!("{:#?}\n{:#?}\n{:#?}", setting.plan, setting.habits, setting.faults.hosts);
+        let Setting { plan, faults, habits, .. } = &setting;
+        eprintln!("{faults:#?}\n{habits:#?}\n{:#?}", plan.proxy);
         yard.world.print_trace();
     }
     yard.run_to_the_end(Duration::from_secs(3_600));

@@ -71,7 +71,7 @@ pub struct Outages {
     pub length: Span,
 }
 
-/// What happens to hosts as a whole. See [`super::timetable`].
+/// What happens to hosts as a whole. See [`super::timetable()`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HostFaults {
     /// The process dies: its kernel closes or resets its connections.

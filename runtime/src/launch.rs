@@ -7,7 +7,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use std::{io, iter};
+use std::{io, iter, mem};
 
 use crate::affinity::{self, AffinityError};
 use crate::app::{App, CoreIndex};
@@ -177,17 +177,33 @@ impl Ready {
         reported.recv().expect("a core's thread reports before it ends")
     }
 
-    fn go(self, listeners: Listeners, fallback_reason: Option<Unavailable>) -> Running {
-        let Self { engine, cpus, control, counters, threads } = self;
+    fn go(mut self, listeners: Listeners, fallback_reason: Option<Unavailable>) -> Running {
         let addresses = listeners.addresses;
-        let threads = iter::zip(threads, listeners.by_core)
+        let threads = iter::zip(mem::take(&mut self.threads), listeners.by_core)
             .map(|((go, thread), listeners)| {
                 go.send(listeners).expect("a core that has reported waits");
                 thread
             })
             .collect();
-        let facts = Facts { addresses, engine, fallback_reason, cpus, counters };
-        Running { facts, control, threads }
+        let facts = Facts {
+            addresses,
+            engine: self.engine,
+            fallback_reason,
+            cpus: mem::take(&mut self.cpus),
+            counters: Arc::clone(&self.counters),
+        };
+        Running { facts, control: Arc::clone(&self.control), threads }
+    }
+}
+
+impl Drop for Ready {
+    fn drop(&mut self) {
+        for (go, thread) in self.threads.drain(..) {
+            // Never told to go, the thread gives back what it took, and ends.
+            drop(go);
+            // How it ended is of no interest: the launch has failed already, and says why.
+            let _ = thread.join();
+        }
     }
 }
 

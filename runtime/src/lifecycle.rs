@@ -95,6 +95,11 @@ impl Lifecycle {
         self.congested
     }
 
+    /// Whether the peer has been told that no more will come.
+    pub(crate) fn has_ended_sending(&self) -> bool {
+        self.sending == Sending::Ended
+    }
+
     /// Whether what is queued is still to go out.
     pub(crate) fn flushes(&self) -> bool {
         self.phase != Phase::Over

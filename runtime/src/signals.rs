@@ -23,6 +23,9 @@ static BELL: OnceLock<Bell> = OnceLock::new();
 /// Signals that have come since the handlers were installed.
 static COME: AtomicU32 = AtomicU32::new(0);
 
+/// Whether the listener is to end.
+static IS_OVER: AtomicBool = AtomicBool::new(false);
+
 /// Whether handlers are installed. There can be one set in a process.
 static IS_INSTALLED: AtomicBool = AtomicBool::new(false);
 
@@ -62,6 +65,7 @@ impl Signals {
         };
         bell.silence();
         COME.store(0, Ordering::Release);
+        IS_OVER.store(false, Ordering::Release);
         for signal in SIGNALS {
             signals.previous.push((signal, set_action(signal, &own_action())?));
         }
@@ -79,7 +83,7 @@ impl Drop for Signals {
             let _ = set_action(*signal, action);
         }
         if let (Some(listener), Some(bell)) = (self.listener.take(), BELL.get()) {
-            COME.store(ENDED, Ordering::Release);
+            IS_OVER.store(true, Ordering::Release);
             bell.ring();
             listener.join().expect("the listener does not panic");
         }
@@ -87,15 +91,11 @@ impl Drop for Signals {
     }
 }
 
-/// In [`COME`]: nobody handles signals any more.
-const ENDED: u32 = u32::MAX;
-
 fn listen(bell: &Bell, stoppers: &[Stopper]) {
-    loop {
+    while !IS_OVER.load(Ordering::Acquire) {
         bell.wait();
         bell.silence();
         match COME.load(Ordering::Acquire) {
-            ENDED => return,
             0 => {}
             1 => stoppers.iter().for_each(Stopper::drain),
             _ => stoppers.iter().for_each(Stopper::stop_now),

@@ -87,6 +87,7 @@ impl RingLinks {
     /// Takes a connected socket in, or closes it where no id is left for it.
     pub(super) fn open(&mut self, descriptor: OwnedFd) -> Option<ConnId> {
         let conn = self.connections.insert(Connection::new(descriptor)).ok()?;
+        self.queue.counters.connections.set(self.connections.len() as u64);
         self.mark(conn);
         Some(conn)
     }
@@ -204,6 +205,7 @@ impl RingLinks {
                 }
                 Step::Release if connection.is_idle() => {
                     let gone = self.connections.remove(conn).expect("was just there");
+                    queue.counters.connections.set(self.connections.len() as u64);
                     close::submit(queue, gone.release(&mut self.spares), conn);
                     return true;
                 }
@@ -320,12 +322,13 @@ impl Links for RingLinks {
     }
 
     fn close(&mut self, conn: ConnId) {
-        let cut_off = self.now + self.flush_stall;
+        let (linger, flush_stall) = (self.now + self.linger, self.now + self.flush_stall);
         if let Some(connection) = self.open_mut(conn) {
             connection.lifecycle.close();
-            connection.lifecycle.cut_off = cut_off;
+            let has_ended = connection.lifecycle.has_ended_sending();
+            connection.lifecycle.cut_off = if has_ended { linger } else { flush_stall };
             // Most are gone by then, and their reminders with them.
-            self.closing.remind(self.now + self.linger.min(self.flush_stall), conn);
+            self.closing.remind(linger.min(flush_stall), conn);
             self.mark(conn);
         }
     }
@@ -333,6 +336,7 @@ impl Links for RingLinks {
     fn abort(&mut self, conn: ConnId) {
         if let Some(connection) = self.open_mut(conn) {
             socket::reset_on_close(connection.descriptor().as_fd());
+            self.queue.counters.system_calls.add(1);
             self.end(conn);
         }
     }

@@ -272,8 +272,6 @@ impl<A: App> Engine<A> {
     }
 
     fn tell_opened(&mut self, now: Now, conn: ConnId, origin: Origin) {
-        let counters = &self.links.queue.counters;
-        counters.connections.set(counters.connections.get() + 1);
         self.dispatcher.tell(now, Event::Opened { conn, origin }, &mut self.links);
     }
 
@@ -298,6 +296,11 @@ impl<A: App> Engine<A> {
 
     fn connected(&mut self, now: Now, completion: &Completion) {
         let Some((token, settled)) = self.links.connected(completion) else { return };
+        if !self.departure.app_listens() {
+            // Given up, but it won.
+            settled.iter().for_each(|conn| self.links.abort(*conn));
+            return;
+        }
         match settled {
             Ok(conn) => self.tell_opened(now, conn, Origin::Connected { token }),
             Err(error) => {
@@ -323,8 +326,6 @@ impl<A: App> Engine<A> {
         self.buffers.publish();
         while let Some(conn) = self.links.next_dirty() {
             if self.links.visit(conn) {
-                let counters = &self.links.queue.counters;
-                counters.connections.set(counters.connections.get() - 1);
                 self.doors.reopen();
             }
         }

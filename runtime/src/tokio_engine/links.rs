@@ -123,6 +123,7 @@ impl TokioLinks {
             is_dirty: false,
         };
         let conn = self.connections.insert(connection).ok()?;
+        self.counters.connections.set(self.connections.len() as u64);
         let waker = self.ready.signal(Source::Connection(conn));
         self.connections.get_mut(conn)?.waker = waker;
         Some(conn)
@@ -205,6 +206,7 @@ impl TokioLinks {
                     self.counters.system_calls.add(1);
                     let gone = self.connections.remove(conn);
                     gone.expect("was just there").outbox.clear(&mut self.spares);
+                    self.counters.connections.set(self.connections.len() as u64);
                     return true;
                 }
             }
@@ -338,12 +340,13 @@ impl Links for TokioLinks {
     }
 
     fn close(&mut self, conn: ConnId) {
-        let cut_off = self.now + self.flush_stall;
+        let (linger, flush_stall) = (self.now + self.linger, self.now + self.flush_stall);
         if let Some(connection) = self.open_mut(conn) {
             connection.lifecycle.close();
-            connection.lifecycle.cut_off = cut_off;
+            let has_ended = connection.lifecycle.has_ended_sending();
+            connection.lifecycle.cut_off = if has_ended { linger } else { flush_stall };
             // Most are gone by then, and their reminders with them.
-            self.closing.remind(self.now + self.linger.min(self.flush_stall), conn);
+            self.closing.remind(linger.min(flush_stall), conn);
             self.mark(conn);
         }
     }
@@ -351,6 +354,7 @@ impl Links for TokioLinks {
     fn abort(&mut self, conn: ConnId) {
         if let Some(connection) = self.open_mut(conn) {
             socket::reset_on_close(connection.stream.as_fd());
+            self.counters.system_calls.add(1);
             self.end(conn);
         }
     }

@@ -218,8 +218,6 @@ impl<A: App> Engine<A> {
     }
 
     fn tell_opened(&mut self, now: Now, conn: ConnId, origin: Origin) {
-        let counters = &self.links.counters;
-        counters.connections.set(counters.connections.get() + 1);
         self.dispatcher.tell(now, Event::Opened { conn, origin }, &mut self.links);
     }
 
@@ -269,8 +267,6 @@ impl<A: App> Engine<A> {
             let Some(conn) = self.links.next_dirty() else { break };
             self.write(now, conn);
             if self.links.settle(conn) {
-                let counters = &self.links.counters;
-                counters.connections.set(counters.connections.get() - 1);
                 self.doors.reopen();
             }
         }

@@ -119,7 +119,8 @@ fn check(tally: &Tally, setting: &Setting) {
         [network.connect_refused, network.connect_unanswered, network.connect_failed_locally]
             != [Chance::NEVER; 3];
     let outages = [hosts.kill, hosts.power_cut, hosts.partition].iter().any(Option::is_some);
-    let small_mailboxes = plan.cores > 1 && network.mailbox_messages < 100;
+    let at_once = u64::from(CUSTOMERS) * setting.pipelined;
+    let small_mailboxes = plan.cores > 1 && (network.mailbox_messages as u64) < at_once;
     let only_if = |count: u32, explained: bool, what: &str| {
         assert!(count == 0 || explained, "{count} questions {what} without a reason: {tally:?}");
     };

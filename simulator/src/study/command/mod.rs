@@ -5,9 +5,11 @@
 //! read in `clock` and nowhere else, and only to say how fast the simulation was.
 
 mod clock;
+mod contest;
 mod experiment;
 mod sample;
 mod score;
+mod validate;
 
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
@@ -41,6 +43,10 @@ enum Command {
     Sample(sample::SampleArgs),
     /// Run once, write every draw to a tape and print the completions.
     Record(sample::RecordArgs),
+    /// Compare the continuous-time world with queueing theory.
+    Validate(validate::ValidateArgs),
+    /// Let policies compete in hard worlds in continuous time.
+    Contest(contest::ContestArgs),
     /// Run from a tape of recorded draws and print the completions.
     Replay(sample::ReplayArgs),
 }
@@ -153,6 +159,9 @@ pub enum CommandError {
     /// Revision 2 draws more than a recorder can write down.
     #[error("only scenarios of profiles v1 and fixed can be recorded")]
     CannotRecord,
+    /// The simulation disagrees with theory.
+    #[error("{0} checks disagree with theory")]
+    Disagrees(usize),
     /// A figure could not be drawn.
     #[error(transparent)]
     Figure(#[from] FigureError),
@@ -173,6 +182,8 @@ pub fn run(args: &Args, out: &mut dyn Write) -> Result<(), CommandError> {
         Command::Score(args) => score::score_file(args, out),
         Command::Sample(args) => sample::sample(args, out),
         Command::Record(args) => sample::record(args, out),
+        Command::Validate(args) => validate::run_checks(args, out),
+        Command::Contest(args) => contest::contest(args, out),
         Command::Replay(args) => sample::replay(args, out),
     }
 }

@@ -37,6 +37,8 @@ pub struct Generator<S: Script> {
     index: SeatIndex,
     timers: BinaryHeap<Reverse<(Time, Timer)>>,
     phase: Phase,
+    /// Up to when `in_flight_nanoseconds` is summed.
+    accounted: Time,
     next_interval: Time,
     next_sweep: Time,
     vitals: Vitals,
@@ -109,6 +111,7 @@ impl<S: Script> Generator<S> {
             index: SeatIndex::default(),
             timers: BinaryHeap::new(),
             phase: Phase::Fresh,
+            accounted: Time::ZERO,
             next_interval: Time::FAR_FUTURE,
             next_sweep: Time::FAR_FUTURE,
             vitals: Vitals::default(),
@@ -267,6 +270,13 @@ impl<S: Script> Generator<S> {
         }
     }
 
+    /// Sums up how long requests have been under way.
+    fn account(&mut self, now: Time) {
+        let passed = now.since(self.accounted).as_nanos();
+        self.vitals.in_flight_nanoseconds += passed * u128::from(self.vitals.in_flight);
+        self.accounted = now;
+    }
+
     /// When the generator has to act next, whatever comes.
     fn next_deadline(&self) -> Option<Time> {
         let mut next = self.next_sweep;
@@ -293,6 +303,7 @@ impl<S: Script> App for Generator<S> {
 
     fn on_event(&mut self, now: Now, event: Event<'_, ()>, commands: &mut Commands<()>) {
         let now = now.time;
+        self.account(now);
         let seat_of =
             |token: ConnectToken| u32::try_from(token.0).expect("tokens are seats' numbers");
         match event {

@@ -10,6 +10,7 @@ pub mod demo;
 pub mod errand;
 pub mod generator;
 pub mod limits;
+pub mod load;
 pub mod outcome;
 pub mod player;
 pub mod progress;

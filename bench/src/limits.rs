@@ -48,3 +48,12 @@ pub const PIPELINE_DEPTH_MAX: u32 = 1_024;
 
 /// Bytes of an answer that the load generator recognises when it comes again, unparsed.
 pub const REPEATED_ANSWER_BYTES_MAX: usize = 16 * 1024;
+
+/// The longest run of the load generator; one that is told no duration ends by then.
+pub const LOAD_DURATION_MAX: Duration = Duration::from_secs(24 * 3_600);
+
+/// Intervals of a run that are kept for its report. Later ones still count in every figure.
+pub const INTERVALS_MAX: usize = 24 * 3_600;
+
+/// Instants of one trace; each takes 16 bytes.
+pub const TRACE_INSTANTS_MAX: usize = 10_000_000;

@@ -95,6 +95,21 @@ impl Tally {
         self.max = self.max.max(duration);
     }
 
+    /// Takes `times` alike durations into account.
+    pub fn record_many(&mut self, duration: Duration, times: u64) {
+        if times == 0 {
+            return;
+        }
+        let duration = duration.min(LATENCY_MAX);
+        self.histogram
+            .record_n(recordable_nanoseconds(duration), times)
+            .expect("the value was clamped to the histogram's range");
+        let alike = Moments { count: times, mean: duration.as_secs_f64(), squares: 0.0 };
+        self.moments.merge(&alike);
+        self.min = self.min.min(duration);
+        self.max = self.max.max(duration);
+    }
+
     /// Takes all that `other` saw into account.
     pub fn merge(&mut self, other: &Self) {
         self.histogram.add(&other.histogram).expect("all tallies have the same range");
@@ -305,6 +320,15 @@ mod tests {
             prop_assert!(index <= 1.0 + 1e-9);
             prop_assert!(index >= 1.0 / values.len() as f64 - 1e-9);
         }
+    }
+
+    #[test]
+    fn many_alike_are_one_after_the_other() {
+        let mut tally = Tally::new();
+        tally.record(Duration::from_millis(2));
+        tally.record_many(Duration::from_millis(5), 3);
+        tally.record_many(Duration::from_millis(9), 0);
+        check([2, 5, 5, 5].map(Duration::from_millis).to_vec(), &tally);
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! The one place where this crate reads the calendar: to name a directory of results.
+//! The one place where this crate reads clocks: the calendar, to date results, and the time that a run took
+//! the thread that gathers its figures.
 //!
-//! Measurements never come from here; they take the time that an engine tells its app.
+//! Latencies never come from here; they take the time that an engine tells its app.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,4 +10,24 @@ use std::time::{SystemTime, UNIX_EPOCH};
 #[expect(clippy::disallowed_methods, reason = "a report bears the date of its run")]
 pub fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Measures how long the thread that gathers figures was at it.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(std::time::Instant);
+
+impl Stopwatch {
+    /// Begins to measure.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "processor time is set against real time")]
+    pub fn start() -> Self {
+        Self(std::time::Instant::now())
+    }
+
+    /// How long ago it began.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "processor time is set against real time")]
+    pub fn elapsed(&self) -> std::time::Duration {
+        self.0.elapsed()
+    }
 }

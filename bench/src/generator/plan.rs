@@ -84,4 +84,6 @@ pub struct Vitals {
     pub bytes_sent: u64,
     /// Bytes of answers.
     pub bytes_received: u64,
+    /// Requests under way, summed over time: divided by `elapsed`, how many there were on average.
+    pub in_flight_nanoseconds: u128,
 }

@@ -1,0 +1,5 @@
+//! What a report looks like: for the terminal and for files.
+
+pub mod files;
+pub mod html;
+pub mod table;

@@ -1,0 +1,478 @@
+//! A run from beginning to end: engines started, figures gathered from all cores, the end decided, the report
+//! drawn up.
+//!
+//! Cores measure and hand their figures on; this thread adds them up interval by interval, tells an
+//! [`Observer`], and stops the run early when enough is known. It never touches a socket.
+
+use std::collections::VecDeque;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use ringyard_protocol::http1::Method;
+use ringyard_runtime::counters::CoreContext;
+use ringyard_runtime::launch::{
+    LaunchError, Plan as EnginePlan, RunError, Running, Stopper, launch,
+};
+
+use super::estimate::Estimate;
+use super::figures::{Figures, STATUS_CLASSES};
+use super::http::HttpScript;
+use super::null_server::NullServer;
+use super::options::{LoadOptions, LoadPace, Stop, Work};
+use super::processor::{CpuTicks, ProcessorUse, Threads};
+use super::raw::{AnswerEnd, RawScript};
+use super::report::{
+    GeneratorReport, Interval, Latency, LoadReport, SCHEMA, Setup, Wasted, recorded,
+};
+use super::target::TargetError;
+use super::verdict::{Evidence, Verdict};
+use crate::generator::Generator;
+use crate::generator::plan::{News, Vitals};
+use crate::generator::script::{Client, Script};
+use crate::limits::INTERVALS_MAX;
+use crate::statistics::{as_real, rounded};
+use crate::wall_clock;
+
+/// How long cores may be silent beyond what their plan explains.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+
+/// The longest answer that is calibrated with.
+const CALIBRATION_ANSWER_BYTES_MAX: u64 = 64 * 1024;
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The target has no address.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// No engine.
+    #[error("cannot start the generator: {0}")]
+    Launch(#[from] LaunchError),
+    /// An engine ended before the run did.
+    #[error("the generator stopped: {0}")]
+    Generator(#[from] RunError),
+    /// The cores do not tell anything.
+    #[error("the generator is silent; the machine may be overloaded")]
+    Silent,
+    /// Somebody who follows the run cannot go on.
+    #[error("cannot write what was measured: {0}")]
+    Observer(#[from] std::io::Error),
+}
+
+/// Follows a run while it lasts.
+pub trait Observer {
+    /// The generator was launched; `stopper` ends it early.
+    fn launched(&mut self, stopper: Stopper) {
+        drop(stopper);
+    }
+
+    /// An interval is over: its figures, and those of the run so far.
+    ///
+    /// # Errors
+    ///
+    /// If what was measured cannot be written: the run ends.
+    fn interval(&mut self, interval: &Interval, figures: &Figures) -> std::io::Result<()>;
+}
+
+/// An observer that looks away.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoObserver;
+
+impl Observer for NoObserver {
+    fn interval(&mut self, _interval: &Interval, _figures: &Figures) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Runs the load generator and draws up its report.
+///
+/// # Errors
+///
+/// [`LoadError`] if there was no run to report of. Requests that fail are findings, not errors.
+pub fn run(options: &LoadOptions, observer: &mut dyn Observer) -> Result<LoadReport, LoadError> {
+    let address = options.target.address()?;
+    let capacity = calibrate(options)?;
+    let started_unix_seconds = wall_clock::unix_seconds();
+    let measured = measure(options, address, observer)?;
+    Ok(measured.report(options, started_unix_seconds, capacity))
+}
+
+/// What came of a run.
+struct Measured {
+    total: Figures,
+    vitals: Vitals,
+    intervals: Vec<Interval>,
+    /// For each core.
+    used: Vec<ProcessorUse>,
+    /// For each core that the generator is pinned to.
+    cpu_idle_share: Vec<f64>,
+    /// How long that was observed for.
+    observed: Duration,
+    system_calls: u64,
+    completion_overflows: u64,
+    engine: String,
+}
+
+/// Runs against `address` with the script that the options ask for.
+fn measure(
+    options: &LoadOptions,
+    address: SocketAddr,
+    observer: &mut dyn Observer,
+) -> Result<Measured, LoadError> {
+    let (open_loop, cores, seed) = (options.is_open_loop(), options.cores(), options.seed);
+    match options.work.clone() {
+        Work::Http(request) => measure_with(options, address, observer, move |core| {
+            HttpScript::new(request.clone(), open_loop, core, cores, seed)
+        }),
+        Work::Raw(request) => measure_with(options, address, observer, move |core| {
+            RawScript::new(request.clone(), open_loop, core)
+        }),
+    }
+}
+
+fn measure_with<S: Script<Interval = Figures> + 'static>(
+    options: &LoadOptions,
+    address: SocketAddr,
+    observer: &mut dyn Observer,
+    script: impl Fn(u16) -> S + Send + Sync + 'static,
+) -> Result<Measured, LoadError> {
+    let (sender, news) = mpsc::channel();
+    let planned = options.clone();
+    let make = move |context: CoreContext| {
+        let core = context.core.0;
+        Generator::new(planned.plan(address, core), script(core), sender.clone())
+    };
+    let threads_before = Threads::of_engines();
+    let running = launch(engine_plan(options), make)?;
+    let threads = Threads::of_engines().since(&threads_before);
+    let used_before = threads.used();
+    let ticks = || -> Vec<_> { options.cores.iter().map(|cpu| CpuTicks::read(*cpu)).collect() };
+    let ticks_before = ticks();
+    let began = wall_clock::Stopwatch::start();
+    observer.launched(running.stopper());
+    let mut gathering = Gathering::new(options);
+    let outcome = gathering.gather(&news, &running, observer);
+    let observed = began.elapsed();
+    let ticks_after = ticks();
+    let used = threads.used();
+    let engine = running.engine().to_string();
+    let counters = running.counters().clone();
+    running.drain();
+    let ended = running.wait();
+    match outcome {
+        Ok(()) => {}
+        Err(GatherError::Observer(error)) => return Err(error.into()),
+        Err(GatherError::News(RecvTimeoutError::Timeout)) => return Err(LoadError::Silent),
+        Err(GatherError::News(RecvTimeoutError::Disconnected)) => {
+            ended?;
+            return Err(LoadError::Silent);
+        }
+    }
+    Ok(Measured {
+        total: gathering.total,
+        vitals: sum(&gathering.vitals),
+        intervals: gathering.intervals,
+        used: used.iter().zip(&used_before).map(|(now, before)| now.since(before)).collect(),
+        cpu_idle_share: ticks_after
+            .iter()
+            .zip(&ticks_before)
+            .filter_map(|(now, before)| now.as_ref()?.idle_share_since(before.as_ref()?))
+            .collect(),
+        observed,
+        system_calls: counters.iter().map(|core| core.system_calls.get()).sum(),
+        completion_overflows: counters.iter().map(|core| core.completion_overflows.get()).sum(),
+        engine,
+    })
+}
+
+fn engine_plan(options: &LoadOptions) -> EnginePlan {
+    EnginePlan { engine: options.engine, cores: options.cores.clone(), ..EnginePlan::default() }
+}
+
+/// Counts of all cores; the time is that of the one that took longest.
+fn sum(cores: &[Vitals]) -> Vitals {
+    let mut sum = Vitals::default();
+    for core in cores {
+        sum.elapsed = sum.elapsed.max(core.elapsed);
+        sum.asked += core.asked;
+        sum.unsent += core.unsent;
+        sum.in_flight += core.in_flight;
+        sum.connections_opened += core.connections_opened;
+        sum.connections += core.connections;
+        sum.bytes_sent += core.bytes_sent;
+        sum.bytes_received += core.bytes_received;
+        sum.in_flight_nanoseconds += core.in_flight_nanoseconds;
+    }
+    sum
+}
+
+/// The figures of all cores, added up interval by interval.
+struct Gathering {
+    stop: Stop,
+    watched: f64,
+    silence_max: Duration,
+    /// For each core what it has told and the others have not yet.
+    queues: Vec<VecDeque<(Figures, Vitals)>>,
+    finished: Vec<bool>,
+    vitals: Vec<Vitals>,
+    total: Figures,
+    intervals: Vec<Interval>,
+    end: Duration,
+    bytes_received: u64,
+}
+
+enum GatherError {
+    News(RecvTimeoutError),
+    Observer(std::io::Error),
+}
+
+impl Gathering {
+    fn new(options: &LoadOptions) -> Self {
+        let cores = usize::from(options.cores());
+        Self {
+            stop: options.stop,
+            watched: options.watched_quantile(),
+            silence_max: options.interval + options.timeout + options.grace + SILENCE_MAX,
+            queues: vec![VecDeque::new(); cores],
+            finished: vec![false; cores],
+            vitals: vec![Vitals::default(); cores],
+            total: Figures::default(),
+            intervals: Vec::new(),
+            end: Duration::ZERO,
+            bytes_received: 0,
+        }
+    }
+
+    /// Takes in what the cores tell until all have finished.
+    fn gather(
+        &mut self,
+        news: &Receiver<News<Figures>>,
+        running: &Running,
+        observer: &mut dyn Observer,
+    ) -> Result<(), GatherError> {
+        while !self.finished.iter().all(|finished| *finished) {
+            let news = news.recv_timeout(self.silence_max).map_err(GatherError::News)?;
+            let is_last = matches!(news, News::Finished { .. });
+            let (News::Interval { figures, vitals } | News::Finished { figures, vitals }) = news;
+            let core = usize::from(figures.core);
+            self.finished[core] |= is_last;
+            self.queues[core].push_back((figures, vitals));
+            while let Some(figures) = self.next_interval() {
+                self.take(&figures, observer).map_err(GatherError::Observer)?;
+                if self.is_known_well_enough() {
+                    running.drain();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The figures of the next interval, once all cores that still run have told theirs.
+    fn next_interval(&mut self) -> Option<Figures> {
+        let mut cores = self.queues.iter().zip(&self.finished);
+        if cores.any(|(queue, finished)| queue.is_empty() && !finished) {
+            return None;
+        }
+        let mut merged: Option<Figures> = None;
+        for (queue, latest) in self.queues.iter_mut().zip(&mut self.vitals) {
+            let Some((figures, vitals)) = queue.pop_front() else { continue };
+            *latest = vitals;
+            match &mut merged {
+                Some(merged) => merged.merge(&figures),
+                None => merged = Some(figures),
+            }
+        }
+        merged
+    }
+
+    fn take(&mut self, figures: &Figures, observer: &mut dyn Observer) -> std::io::Result<()> {
+        let vitals = sum(&self.vitals);
+        let length = vitals.elapsed.saturating_sub(self.end);
+        self.end = vitals.elapsed;
+        let (corrected, slip) = (figures.corrected(), figures.slip());
+        let interval = Interval {
+            answered: figures.answered(),
+            errors: figures.errors.total(),
+            bytes_received: vitals.bytes_received.saturating_sub(self.bytes_received),
+            ..Interval::of((self.end, length), &corrected, slip, self.watched)
+        };
+        self.bytes_received = vitals.bytes_received;
+        self.total.merge(figures);
+        if self.intervals.len() < INTERVALS_MAX {
+            self.intervals.push(interval);
+        }
+        observer.interval(&interval, figures)
+    }
+
+    fn is_known_well_enough(&self) -> bool {
+        let Some(precision) = self.stop.precision else { return false };
+        let batches: Vec<f64> =
+            whole(&self.intervals).map(|interval| interval.watched_ms).collect();
+        Estimate::of_batches(&batches)
+            .is_some_and(|estimate| estimate.relative_width() <= precision.width)
+    }
+}
+
+/// The intervals that can stand for a batch: those with answers that are not cut short by the run's end.
+fn whole(intervals: &[Interval]) -> impl Iterator<Item = &Interval> {
+    let usual = intervals.first().map_or(0.0, |first| first.length_s) * 0.9;
+    intervals.iter().filter(move |interval| interval.answered > 0 && interval.length_s >= usual)
+}
+
+impl Measured {
+    /// `count` per second of the run.
+    fn per_second(&self, count: f64) -> f64 {
+        let elapsed_s = self.vitals.elapsed.as_secs_f64();
+        if elapsed_s > 0.0 { rounded(count / elapsed_s) } else { 0.0 }
+    }
+
+    /// What the generator's judgement of itself rests on.
+    fn evidence(&self, capacity_per_second: Option<f64>) -> Evidence {
+        let corrected = self.total.corrected();
+        let waited = self.total.uncorrected().unwrap_or(&corrected);
+        let others = |(used, idle): (&ProcessorUse, &f64)| {
+            let own = used.running.as_secs_f64() / self.observed.as_secs_f64();
+            rounded((1.0 - idle - own).max(0.0))
+        };
+        let idle = |used: &ProcessorUse| rounded(used.idle_share(self.observed));
+        let waited_s = waited.mean().as_secs_f64() * as_real(waited.count());
+        Evidence {
+            observed_s: rounded(self.observed.as_secs_f64()),
+            idle_share: self.used.iter().map(idle).collect(),
+            cpu_idle_share: self.cpu_idle_share.iter().copied().map(rounded).collect(),
+            others_share: self.used.iter().zip(&self.cpu_idle_share).map(others).collect(),
+            completion_overflows: self.completion_overflows,
+            throughput_per_second: self.per_second(as_real(self.total.answered())),
+            capacity_per_second,
+            in_flight_mean: self.per_second(self.vitals.in_flight_nanoseconds as f64 / 1e9),
+            in_flight_by_little: self.per_second(waited_s),
+        }
+    }
+
+    fn report(
+        self,
+        options: &LoadOptions,
+        started_unix_seconds: u64,
+        capacity_per_second: Option<f64>,
+    ) -> LoadReport {
+        let Self { total, vitals, intervals, .. } = &self;
+        let corrected = total.corrected();
+        let cut_off = if options.is_open_loop() { total.unfinished } else { 0 };
+        let due = vitals.asked + vitals.unsent;
+        let failed = total.errors.total() + vitals.unsent + cut_off;
+        let error_rate = if due > 0 { as_real(failed) / as_real(due) } else { 0.0 };
+        let evidence = self.evidence(capacity_per_second);
+        let running: Duration = self.used.iter().map(|used| used.running).sum();
+        let per_request = |value: f64| rounded(value / as_real(vitals.asked.max(1)));
+        let batches = |figure: fn(&Interval) -> f64| {
+            Estimate::of_batches(&whole(intervals).map(figure).collect::<Vec<_>>())
+        };
+        LoadReport {
+            schema: SCHEMA.to_owned(),
+            target: options.target.to_string(),
+            started_unix_seconds,
+            setup: setup(options, self.engine.clone()),
+            elapsed_s: rounded(vitals.elapsed.as_secs_f64()),
+            answered: total.answered(),
+            throughput_per_second: evidence.throughput_per_second,
+            latency: Latency {
+                corrected: corrected.summary(),
+                uncorrected: total.uncorrected().map(|tally| tally.summary()),
+                slip: total.slip().map(|tally| tally.summary()),
+            },
+            mean_ms: batches(|interval| interval.mean_ms),
+            median_ms: batches(|interval| interval.p50_ms),
+            by_status: (0..STATUS_CLASSES)
+                .filter_map(|class| Some((class_name(class), total.class(class)?.summary())))
+                .collect(),
+            errors: total.errors,
+            error_rate: rounded(error_rate),
+            connect_errors: total.connect_errors,
+            wasted: Wasted { unfinished: total.unfinished, unsent: total.unsent },
+            connections_opened: vitals.connections_opened,
+            bytes_sent: vitals.bytes_sent,
+            bytes_received: vitals.bytes_received,
+            generator: GeneratorReport {
+                verdict: Verdict::of(&evidence),
+                evidence,
+                processor_us_per_request: (!self.used.is_empty())
+                    .then(|| per_request(running.as_secs_f64() * 1e6)),
+                system_calls_per_request: per_request(as_real(self.system_calls)),
+            },
+            histogram: recorded(&corrected),
+            intervals: self.intervals,
+        }
+    }
+}
+
+fn setup(options: &LoadOptions, engine: String) -> Setup {
+    Setup {
+        pace: if options.is_open_loop() { "open" } else { "closed" }.to_owned(),
+        connections: options.connections,
+        depth: options.depth,
+        rate_per_second: match options.pace {
+            LoadPace::Open { rate, .. } => Some(rate.to),
+            LoadPace::Closed | LoadPace::Trace(_) => None,
+        },
+        cores: usize::from(options.cores()),
+        engine,
+        seed: options.seed,
+    }
+}
+
+fn class_name(class: usize) -> String {
+    if class == 0 { "answers".to_owned() } else { format!("{class}xx") }
+}
+
+/// Answers per second that this generator gets from a server that does nothing, with the same connections
+/// and depth, in a closed loop.
+fn calibrate(options: &LoadOptions) -> Result<Option<f64>, LoadError> {
+    let Some((request_bytes, answer)) = null_exchange(&options.work) else { return Ok(None) };
+    if options.calibration.is_zero() {
+        return Ok(None);
+    }
+    let plan = EnginePlan {
+        engine: options.engine,
+        listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
+        ..EnginePlan::default()
+    };
+    let server = launch(plan, move |_| NullServer::new(request_bytes, answer.clone()))?;
+    let quick = LoadOptions {
+        pace: LoadPace::Closed,
+        stop: Stop { duration: Some(options.calibration), requests: None, precision: None },
+        connect_ramp: Duration::ZERO,
+        ..options.clone()
+    };
+    let measured = measure(&quick, server.addresses()[0], &mut NoObserver)?;
+    let elapsed_s = measured.vitals.elapsed.as_secs_f64();
+    Ok((elapsed_s > 0.0).then(|| rounded(as_real(measured.total.answered()) / elapsed_s)))
+}
+
+/// The bytes of a request and the answer to it that a server gives without thinking; `None` if requests
+/// differ or answers are too long to be worth it.
+fn null_exchange(work: &Work) -> Option<(u64, Vec<u8>)> {
+    match work {
+        Work::Http(request) => {
+            if request.close || request.body.as_ref().is_some_and(|body| !body.is_literal()) {
+                return None;
+            }
+            let mut bytes = Vec::new();
+            let mut script = HttpScript::new(request.clone(), false, 0, 1, 0);
+            script.ask(Client { lane: 0, seat: 0 }, &mut bytes);
+            let body = if request.method == Method::Head { "" } else { "ok" };
+            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{body}");
+            Some((bytes.len() as u64, answer.into_bytes()))
+        }
+        Work::Raw(request) => {
+            let answer = match &request.expect {
+                AnswerEnd::Bytes(bytes) if *bytes <= CALIBRATION_ANSWER_BYTES_MAX => {
+                    vec![0; usize::try_from(*bytes).ok()?]
+                }
+                AnswerEnd::Bytes(_) => return None,
+                AnswerEnd::Until(end) => end.clone(),
+            };
+            (!request.close).then_some((request.send.len() as u64, answer))
+        }
+    }
+}

@@ -11,6 +11,8 @@
 //! * the *order* (`order/`) says whose turn it is: one job at a time, by arrival, by length, by customer;
 //! * the *composition* (`composition/`) says which jobs share a batch, given whose turn it is.
 //!
+//! [`balance`] chooses among backends, and [`shedding`] whom to refuse where a queue alone does not help.
+//!
 //! Nothing here reads a clock, does IO, locks or spawns: the present is an argument. Once every table has
 //! reached its high-water mark, no call but [`Scheduler::set_strategy`] allocates.
 
@@ -30,6 +32,7 @@ mod list;
 mod order;
 mod queue;
 mod scheduler;
+pub mod shedding;
 mod strategy;
 
 pub use auto::{AutoReason, AutoSwitch};

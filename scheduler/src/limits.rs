@@ -81,6 +81,27 @@ pub const PLAN_BATCHES_MAX: usize = 32;
 /// Jobs up to which a plan is sought by trying every first batch; the effort grows with the cube.
 pub const PLAN_FIRST_BATCHES_MAX: usize = 24;
 
+/// Jobs that wait before a [`ShedQueue`](crate::shedding::ShedQueue) whatever its policy.
+pub const SHED_WAITING_MAX: usize = 4_096;
+
+/// How long a job may wait before a worker in a crowd under `codel-lifo`, in jobs' own times.
+pub const SHED_TARGET_SERVICES: u32 = 1;
+
+/// How long it may wait otherwise, and how long a crowd lasts that counts as overload, likewise.
+pub const SHED_INTERVAL_SERVICES: u32 = 2;
+
+/// How much of what is known of a job's time is kept from one job to the next.
+pub const SHED_SERVICE_KEPT: f64 = 0.9;
+
+/// Jobs that the `adaptive` policy may come to admit.
+pub const SHED_LIMIT_MAX: f64 = 1_024.0;
+
+/// How far the learned limit moves at once towards what a job's time asks for.
+pub const SHED_LIMIT_STEP: f64 = 0.2;
+
+/// The least that one job's time can make of the learned limit.
+pub const SHED_GRADIENT_MIN: f64 = 0.1;
+
 /// Lengths told apart where jobs are kept by length, in characters; longer jobs count as equally long.
 pub(crate) const LENGTHS_MAX: u32 = 1 << 18;
 

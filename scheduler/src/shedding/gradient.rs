@@ -1,0 +1,47 @@
+//! The limit that learns: how many jobs may be admitted so that a queue forms, but a short one.
+//!
+//! After each job the limit moves towards `limit * gradient + sqrt(limit)`, where the gradient is the time that a job was
+//! worked on over the time it took in all. With nobody waiting the gradient is 1 and the limit grows by its square root;
+//! the longer the queue, the smaller the gradient. For one worker it comes to rest at 2.6 jobs, for many at the
+//! workers and the square root of what is admitted. Dividing by the work itself keeps a change in how long jobs are
+//! from looking like a change in load.
+
+use std::time::Duration;
+
+use crate::limits::{SHED_GRADIENT_MIN, SHED_LIMIT_MAX, SHED_LIMIT_STEP};
+
+/// The limit.
+#[derive(Debug)]
+pub(super) struct Gradient {
+    limit: f64,
+    least: f64,
+}
+
+impl Gradient {
+    /// Where every worker may be busy and one job may wait.
+    pub(super) fn new(workers: usize) -> Self {
+        let workers = f64::from(u32::try_from(workers).unwrap_or(u32::MAX));
+        Self { limit: workers + 1.0, least: workers }
+    }
+
+    pub(super) fn limit(&self) -> f64 {
+        self.limit
+    }
+
+    /// Whether one more may be admitted beside `admitted`.
+    pub(super) fn has_room_for(&self, admitted: usize) -> bool {
+        let admitted = f64::from(u32::try_from(admitted).unwrap_or(u32::MAX));
+        admitted + 1.0 <= self.limit
+    }
+
+    /// A job was worked on for `worked` of the `sojourn` that it took.
+    pub(super) fn observe(&mut self, sojourn: Duration, worked: Duration) {
+        if sojourn.is_zero() {
+            return;
+        }
+        let gradient = worked.div_duration_f64(sojourn).clamp(SHED_GRADIENT_MIN, 1.0);
+        let wanted = self.limit * gradient + self.limit.sqrt();
+        self.limit += SHED_LIMIT_STEP * (wanted - self.limit);
+        self.limit = self.limit.clamp(self.least, SHED_LIMIT_MAX);
+    }
+}

@@ -1,0 +1,257 @@
+//! Shedding: whom to refuse when more is asked for than can be done.
+//!
+//! A [`ShedQueue`] stands before a fixed number of workers that take one job at a time and need about the same time for
+//! each. It decides at the door whether a job may wait, whose turn it is when a worker is free, and whose wait has
+//! become too long to be worth it. It does not know what a job is or who asks: fairness is the business of the orders of
+//! [`Scheduler`](crate::Scheduler). `now` is an argument and must not go back.
+
+mod gradient;
+mod policy;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use ringyard_time::Time;
+
+use crate::limits::{
+    SHED_INTERVAL_SERVICES, SHED_SERVICE_KEPT, SHED_TARGET_SERVICES, SHED_WAITING_MAX,
+};
+use gradient::Gradient;
+pub use policy::{SheddingPolicy, UnknownPolicy};
+
+/// Why a job was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ShedReason {
+    /// As many are admitted as the policy, or memory, allows.
+    QueueFull,
+    /// It would have been answered too late.
+    TooLate,
+    /// It had waited too long when its turn might have come.
+    Stale,
+    /// As many are admitted as the backend has lately shown that it can bear.
+    Limit,
+}
+
+impl ShedReason {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::QueueFull, Self::TooLate, Self::Stale, Self::Limit];
+
+    /// As a metric names it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+            Self::TooLate => "too_late",
+            Self::Stale => "stale",
+            Self::Limit => "limit",
+        }
+    }
+}
+
+/// A job that waits or is worked on.
+#[derive(Clone, Copy, Debug)]
+struct Entry<K> {
+    key: K,
+    since: Time,
+}
+
+/// Jobs before `workers` workers, under one policy.
+#[derive(Debug)]
+pub struct ShedQueue<K> {
+    policy: SheddingPolicy,
+    workers: usize,
+    waiting: VecDeque<Entry<K>>,
+    running: Vec<Entry<K>>,
+    /// What a job takes a worker, of late.
+    service: Duration,
+    gradient: Gradient,
+    /// Since when there has always been more to do than workers: from when somebody waited until a worker is idle.
+    crowded_since: Option<Time>,
+}
+
+impl<K: Copy + Eq> ShedQueue<K> {
+    /// An empty queue before so many workers, that need about `service` for a job.
+    ///
+    /// # Panics
+    ///
+    /// If there is no worker.
+    #[must_use]
+    pub fn new(policy: SheddingPolicy, workers: usize, service: Duration) -> Self {
+        assert!(workers > 0, "somebody must do the work");
+        Self {
+            policy,
+            workers,
+            waiting: VecDeque::new(),
+            running: Vec::with_capacity(workers),
+            service,
+            gradient: Gradient::new(workers),
+            crowded_since: None,
+        }
+    }
+
+    /// Admits a job, or says why not.
+    ///
+    /// # Errors
+    ///
+    /// The reason, and the queue is as before.
+    pub fn offer(&mut self, key: K, now: Time) -> Result<(), ShedReason> {
+        if self.waiting.len() >= SHED_WAITING_MAX {
+            return Err(ShedReason::QueueFull);
+        }
+        let admitted = self.waiting.len() + self.running.len();
+        match self.policy {
+            SheddingPolicy::Queue(most) if admitted >= most => return Err(ShedReason::QueueFull),
+            SheddingPolicy::Time(limit) if self.predicted_wait(now) + self.service > limit => {
+                return Err(ShedReason::TooLate);
+            }
+            SheddingPolicy::CodelLifo if self.is_full_of_fresh(now) => {
+                return Err(ShedReason::QueueFull);
+            }
+            SheddingPolicy::Adaptive if !self.gradient.has_room_for(admitted) => {
+                return Err(ShedReason::Limit);
+            }
+            _ => {}
+        }
+        self.waiting.push_back(Entry { key, since: now });
+        self.note_crowd(now);
+        Ok(())
+    }
+
+    /// The job that a free worker takes next; `None` if none is free or nobody waits.
+    pub fn start(&mut self, now: Time) -> Option<K> {
+        if self.running.len() >= self.workers {
+            return None;
+        }
+        let next = match self.policy {
+            SheddingPolicy::CodelLifo if self.is_overloaded(now) => self.waiting.pop_back(),
+            _ => self.waiting.pop_front(),
+        };
+        let Entry { key, .. } = next?;
+        self.running.push(Entry { key, since: now });
+        self.note_idle();
+        Some(key)
+    }
+
+    /// Takes out one job that has waited too long to be worth it, to be refused as [`ShedReason::Stale`].
+    pub fn expire(&mut self, now: Time) -> Option<K> {
+        // The oldest is at the front whichever end is served.
+        if self.next_expiry()? > now {
+            return None;
+        }
+        let entry = self.waiting.pop_front()?;
+        self.note_idle();
+        Some(entry.key)
+    }
+
+    /// When [`ShedQueue::expire`] has a job, if nothing else happens.
+    #[must_use]
+    pub fn next_expiry(&self) -> Option<Time> {
+        let oldest = self.waiting.front()?;
+        if self.policy != SheddingPolicy::CodelLifo {
+            return None;
+        }
+        let relaxed = oldest.since + self.interval();
+        let strict = oldest.since + self.target();
+        // Once the crowd is an interval old, those who came before have the target's patience only.
+        let overload = self.crowded_since? + self.interval();
+        Some(relaxed.min(strict.max(overload)))
+    }
+
+    /// A worker is done with the job: what it took is what the next one is expected to take.
+    pub fn finished(&mut self, key: K, arrived: Time, now: Time) {
+        let Some(entry) = self.take_running(key) else { return };
+        let worked = now.since(entry.since);
+        let sojourn = now.since(arrived);
+        self.gradient.observe(sojourn, worked);
+        self.service =
+            self.service.mul_f64(SHED_SERVICE_KEPT) + worked.mul_f64(1.0 - SHED_SERVICE_KEPT);
+    }
+
+    /// A worker has given the job up unfinished, or never began.
+    pub fn stopped(&mut self, key: K) {
+        self.take_running(key);
+    }
+
+    /// Takes out a job that waits and is wanted no more; `false` if it does not wait.
+    pub fn cancel(&mut self, key: K) -> bool {
+        let Some(index) = self.waiting.iter().position(|entry| entry.key == key) else {
+            return false;
+        };
+        self.waiting.remove(index);
+        self.note_idle();
+        true
+    }
+
+    /// How long a job that came now would wait for a worker.
+    #[must_use]
+    pub fn predicted_wait(&self, now: Time) -> Duration {
+        if self.running.len() < self.workers && self.waiting.is_empty() {
+            return Duration::ZERO;
+        }
+        let left = |entry: &Entry<K>| self.service.saturating_sub(now.since(entry.since));
+        let running: Duration = self.running.iter().map(left).sum();
+        let jobs = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
+        let workers = u32::try_from(self.workers).unwrap_or(u32::MAX);
+        (running + self.service.saturating_mul(jobs)) / workers
+    }
+
+    /// Jobs that wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Jobs that are worked on.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Jobs that may be admitted at once, where the policy learns that.
+    #[must_use]
+    pub fn limit(&self) -> Option<f64> {
+        (self.policy == SheddingPolicy::Adaptive).then(|| self.gradient.limit())
+    }
+
+    fn take_running(&mut self, key: K) -> Option<Entry<K>> {
+        let index = self.running.iter().position(|entry| entry.key == key)?;
+        let entry = self.running.swap_remove(index);
+        self.note_idle();
+        Some(entry)
+    }
+
+    fn note_crowd(&mut self, now: Time) {
+        if !self.waiting.is_empty() {
+            self.crowded_since.get_or_insert(now);
+        }
+    }
+
+    fn note_idle(&mut self) {
+        if self.waiting.is_empty() && self.running.len() < self.workers {
+            self.crowded_since = None;
+        }
+    }
+
+    /// Whether there has been more to do than workers for an interval.
+    fn is_overloaded(&self, now: Time) -> bool {
+        self.crowded_since.is_some_and(|since| now >= since + self.interval())
+    }
+
+    /// Whether, under overload, as many fresh jobs wait as workers could begin before the jobs are stale.
+    fn is_full_of_fresh(&self, now: Time) -> bool {
+        let targets = usize::try_from(SHED_TARGET_SERVICES).expect("a small number");
+        self.is_overloaded(now) && self.waiting.len() >= self.workers * targets
+    }
+
+    /// How long a job may wait under overload.
+    fn target(&self) -> Duration {
+        self.service * SHED_TARGET_SERVICES
+    }
+
+    /// How long it may wait otherwise, and how long a crowd lasts that counts as overload.
+    fn interval(&self) -> Duration {
+        self.service * SHED_INTERVAL_SERVICES
+    }
+}

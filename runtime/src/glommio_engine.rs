@@ -81,10 +81,9 @@ impl Executor for Glommio {
 
     async fn read(stream: &Stream, mut buffer: Vec<u8>) -> (io::Result<usize>, Vec<u8>) {
         buffer.resize(buffer.capacity(), 0);
-        let result = poll_fn(|context| {
-            Pin::new(&mut *stream.borrow_mut()).poll_read(context, &mut buffer)
-        })
-        .await;
+        let result =
+            poll_fn(|context| Pin::new(&mut *stream.borrow_mut()).poll_read(context, &mut buffer))
+                .await;
         (result, buffer)
     }
 

@@ -21,6 +21,8 @@ use crate::mailbox::Mailboxes;
 use crate::running::{CoreEnd, Facts};
 use crate::socket::SocketOptions;
 use crate::{descriptors, ring, tokio_engine};
+#[cfg(feature = "peers")]
+use crate::{glommio_engine, monoio_engine};
 
 pub use crate::listener::ListenError;
 pub use crate::plan::{EngineChoice, EngineKind, Plan, UnknownEngine};
@@ -79,8 +81,18 @@ pub fn launch<A: App + 'static>(
     plan: Plan,
     make: impl Fn(CoreContext) -> A + Send + Sync + 'static,
 ) -> Result<Running, LaunchError> {
+    launch_with_workers(plan, &[], make)
+}
+
+/// As [`launch`], with one more thread for each of `workers`, pinned to that CPU if one is named. They count as cores
+/// after those of the plan, but nobody can connect to them: they are for apps that compute, and hear of it by mail.
+pub fn launch_with_workers<A: App + 'static>(
+    plan: Plan,
+    workers: &[Option<usize>],
+    make: impl Fn(CoreContext) -> A + Send + Sync + 'static,
+) -> Result<Running, LaunchError> {
     plan.limits.check()?;
-    if plan.cores.len() > CORES_MAX {
+    if plan.cores.len() + workers.len() > CORES_MAX {
         return Err(LaunchError::TooManyCores);
     }
     if plan.listen.len() > LISTENERS_MAX {
@@ -89,19 +101,22 @@ pub fn launch<A: App + 'static>(
     descriptors::raise_limit();
     let cores = plan.cores.len().max(1);
     let options = SocketOptions { congestion_control: plan.congestion_control.clone() };
-    let listeners = Listeners::bind(&plan.listen, cores, &options)?;
+    let mut listeners = Listeners::bind(&plan.listen, cores, &options)?;
+    listeners.by_core.resize_with(cores + workers.len(), Vec::new);
     let make = Arc::new(make);
     match plan.engine {
         EngineChoice::Exactly(engine) => {
-            Ok(Ready::start(engine, &plan, &options, &make)?.go(listeners, None))
+            Ok(Ready::start(engine, (&plan, workers), &options, &make)?.go(listeners, None))
         }
-        EngineChoice::Auto => match Ready::start(EngineKind::Ring, &plan, &options, &make) {
-            Err(LaunchError::Ring(reason)) => {
-                let ready = Ready::start(EngineKind::Tokio, &plan, &options, &make)?;
-                Ok(ready.go(listeners, Some(reason)))
+        EngineChoice::Auto => {
+            match Ready::start(EngineKind::Ring, (&plan, workers), &options, &make) {
+                Err(LaunchError::Ring(reason)) => {
+                    let ready = Ready::start(EngineKind::Tokio, (&plan, workers), &options, &make)?;
+                    Ok(ready.go(listeners, Some(reason)))
+                }
+                ready => Ok(ready?.go(listeners, None)),
             }
-            ready => Ok(ready?.go(listeners, None)),
-        },
+        }
     }
 }
 
@@ -122,7 +137,7 @@ impl Ready {
     /// out at one of them, and that one says so.
     fn start<A, F>(
         engine: EngineKind,
-        plan: &Plan,
+        (plan, workers): (&Plan, &[Option<usize>]),
         options: &SocketOptions,
         make: &Arc<F>,
     ) -> Result<Self, LaunchError>
@@ -130,7 +145,8 @@ impl Ready {
         A: App + 'static,
         F: Fn(CoreContext) -> A + Send + Sync + 'static,
     {
-        let cores = plan.cores.len().max(1);
+        let serving = plan.cores.len().max(1);
+        let cores = serving + workers.len();
         let control = Control::new(cores)
             .map_err(|source| LaunchError::Os { what: "an eventfd per core", source })?;
         let shared = Arc::new(Shared {
@@ -149,7 +165,10 @@ impl Ready {
         for core in (0..).take(cores) {
             let seat = Seat {
                 core: CoreIndex(core),
-                cpu: plan.cores.get(usize::from(core)).copied(),
+                cpu: match usize::from(core).checked_sub(serving) {
+                    Some(worker) => workers[worker],
+                    None => plan.cores.get(usize::from(core)).copied(),
+                },
                 options: options.clone(),
                 limits: plan.limits.clone(),
                 drain_limit: plan.drain_limit,
@@ -228,6 +247,18 @@ fn serve<A: App + 'static>(
         EngineKind::Tokio => prepare(&seat, report, may_go, || {
             tokio_engine::Machine::new()
                 .map_err(|source| LaunchError::Os { what: "a tokio runtime", source })
+        })
+        .map(|(machine, listeners)| machine.serve(seat, listeners, make)),
+        #[cfg(feature = "peers")]
+        EngineKind::Monoio => prepare(&seat, report, may_go, || {
+            monoio_engine::Machine::new(seat.limits.ring_entries)
+                .map_err(|source| LaunchError::Os { what: "a monoio runtime", source })
+        })
+        .map(|(machine, listeners)| machine.serve(seat, listeners, make)),
+        #[cfg(feature = "peers")]
+        EngineKind::Glommio => prepare(&seat, report, may_go, || {
+            glommio_engine::Machine::new()
+                .map_err(|source| LaunchError::Os { what: "a glommio executor", source })
         })
         .map(|(machine, listeners)| machine.serve(seat, listeners, make)),
     };

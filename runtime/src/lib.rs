@@ -23,6 +23,8 @@ mod departure;
 mod descriptors;
 #[cfg(all(feature = "engines", not(loom)))]
 mod dispatcher;
+#[cfg(all(feature = "peers", not(loom)))]
+mod glommio_engine;
 #[cfg(all(feature = "engines", not(loom)))]
 pub mod launch;
 #[cfg(all(feature = "engines", not(loom)))]
@@ -33,8 +35,12 @@ pub mod limits;
 mod listener;
 #[cfg(all(feature = "engines", not(loom)))]
 mod mailbox;
+#[cfg(all(feature = "peers", not(loom)))]
+mod monoio_engine;
 #[cfg(all(feature = "engines", not(loom)))]
 mod outbox;
+#[cfg(all(feature = "peers", not(loom)))]
+mod peer_engine;
 #[cfg(all(feature = "engines", not(loom)))]
 pub mod plan;
 #[cfg(all(feature = "engines", not(loom)))]

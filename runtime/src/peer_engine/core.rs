@@ -130,8 +130,13 @@ impl<A: App> Core<A> {
             // Its tasks wake it.
             return Time::FAR_FUTURE;
         }
-        let until = state.departure.wait_until().min(state.links.closing.next());
+        let until = state.departure.wait_until(state.links.len()).min(state.links.closing.next());
         if state.departure.app_listens() { until.min(state.dispatcher.deadline()) } else { until }
+    }
+
+    /// Whether the core leaves, which goes by what its sockets bring from turn to turn.
+    pub(super) fn is_leaving(&self) -> bool {
+        !self.state.borrow().departure.accepts()
     }
 
     /// Whether the core may sleep, with which it then counts as asleep.

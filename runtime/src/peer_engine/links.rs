@@ -192,9 +192,8 @@ impl PeerLinks {
 
     /// Ends every connection, and says how many of them had bytes that were never sent.
     pub(super) fn end_all(&mut self) -> usize {
-        let unsent = |connection: &Connection| {
-            connection.lifecycle.flushes() && connection.queued() > 0
-        };
+        let unsent =
+            |connection: &Connection| connection.lifecycle.flushes() && connection.queued() > 0;
         let count = self.connections.iter().filter(|(_, connection)| unsent(connection)).count();
         for conn in self.connections.ids() {
             self.end(conn);
@@ -273,8 +272,7 @@ impl Links for PeerLinks {
 
     fn connect(&mut self, token: ConnectToken, address: SocketAddr) -> Result<(), ConnError> {
         let attempt = Attempt { token, waker: Waker::noop().clone(), is_cancelled: false };
-        let id =
-            self.attempts.insert(attempt).map_err(|_| socket::conn_error(libc::ENFILE))?;
+        let id = self.attempts.insert(attempt).map_err(|_| socket::conn_error(libc::ENFILE))?;
         self.connects.push((id, address));
         Ok(())
     }

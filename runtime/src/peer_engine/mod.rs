@@ -79,8 +79,8 @@ pub(crate) async fn serve<X: Executor, A: App + 'static>(
     let index = seat.core;
     let failed = |call| move |source| RunError::Os { core: index, call, source };
     let dispatcher = Dispatcher::new(index, Arc::clone(&seat.shared), make);
-    let wire = BellWire::new(Arc::clone(&seat.shared.control), index)
-        .map_err(failed("socketpair"))?;
+    let wire =
+        BellWire::new(Arc::clone(&seat.shared.control), index).map_err(failed("socketpair"))?;
     let duplicates = listeners.iter().map(net::TcpListener::try_clone).collect::<io::Result<_>>();
     let core = Rc::new(Core::new(seat, dispatcher, duplicates.map_err(failed("dup"))?));
     let mut engine = Engine::<X, A>::new(core);
@@ -138,7 +138,8 @@ impl<X: Executor, A: App + 'static> Engine<X, A> {
         if until > now && !self.core.may_sleep() {
             until = now;
         }
-        if until <= now && self.turns_in_a_row < TURNS_IN_A_ROW {
+        let may_repeat = self.turns_in_a_row < TURNS_IN_A_ROW && !self.core.is_leaving();
+        if until <= now && may_repeat {
             self.turns_in_a_row += 1;
             context.waker().wake_by_ref();
             return;

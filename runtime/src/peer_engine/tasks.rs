@@ -142,9 +142,8 @@ pub(super) fn connect<X: Executor, A: App + 'static>(
             .await
         };
         let Some(outcome) = outcome else { return };
-        let outcome = outcome.and_then(|stream| {
-            check::<X>(&stream, address, &core.0.options()).map(|()| stream)
-        });
+        let outcome = outcome
+            .and_then(|stream| check::<X>(&stream, address, &core.0.options()).map(|()| stream));
         let opened = core.0.with(|turn| {
             let token = turn.links().attempts.remove(id)?.token;
             match outcome {

@@ -28,6 +28,18 @@ macro_rules! scenarios {
                 $(#[test] fn $scenario() { crate::$module::$scenario(ringyard_runtime::plan::EngineKind::Tokio); })+
             })+
         }
+        #[cfg(feature = "peers")]
+        mod monoio {
+            $(mod $module {
+                $(#[test] fn $scenario() { crate::$module::$scenario(ringyard_runtime::plan::EngineKind::Monoio); })+
+            })+
+        }
+        #[cfg(feature = "peers")]
+        mod glommio {
+            $(mod $module {
+                $(#[test] fn $scenario() { crate::$module::$scenario(ringyard_runtime::plan::EngineKind::Glommio); })+
+            })+
+        }
     };
 }
 

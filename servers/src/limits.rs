@@ -9,6 +9,10 @@ use std::time::Duration;
 /// in the connection's buffer, and the peer's window fills.
 pub const PIPELINED_REQUESTS_MAX: usize = 128;
 
+/// Bytes of answers after which a connection's further requests wait for the end of the turn, by when the
+/// driver has said whether the client reads.
+pub const ANSWER_BYTES_AT_ONE_GO: usize = 64 * 1024;
+
 /// From the first byte of a request to the end of its head.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -51,6 +51,8 @@ pub(super) struct Connection {
     pub(super) head_deadline: Option<Time>,
     pub(super) peer_closed: bool,
     pub(super) congested: bool,
+    /// So much was answered at one go that the driver has to be heard before more is.
+    pub(super) yielded: bool,
     pub(super) receiving_paused: bool,
     /// A client waits for `100 Continue`, which has to come after the answers before it.
     pub(super) continue_owed: bool,
@@ -70,15 +72,17 @@ impl Connection {
             head_deadline: None,
             peer_closed: false,
             congested: false,
+            yielded: false,
             receiving_paused: false,
             continue_owed: false,
             resumable: false,
         }
     }
 
-    /// Whether parsing has to wait: the client reads too slowly, or has too many requests unanswered.
+    /// Whether parsing has to wait: the client reads too slowly or asks too much at one go, or has too many
+    /// requests unanswered.
     pub(super) fn blocked(&self) -> bool {
-        self.congested || self.slots.len() >= PIPELINED_REQUESTS_MAX
+        self.congested || self.yielded || self.slots.len() >= PIPELINED_REQUESTS_MAX
     }
 
     /// The number that the next request will get.

@@ -17,7 +17,7 @@ use ringyard_protocol::limits::HttpLimits;
 use ringyard_runtime::app::{App, Commands, ConnId, Event, Now, Origin, Time};
 
 use crate::buffers::BufferPool;
-use crate::limits::{ClientTimeouts, DRAIN_FIRST_REQUEST_GRACE};
+use crate::limits::{ANSWER_BYTES_AT_ONE_GO, ClientTimeouts, DRAIN_FIRST_REQUEST_GRACE};
 use crate::metrics::ServerCounters;
 use crate::response::{Framing, Response};
 use crate::timers::Timers;
@@ -159,6 +159,7 @@ impl<S: Service> App for Server<S> {
             Event::Congested { conn } if front.owns(conn) => front.congested(now, conn, commands),
             Event::Drained { conn } if front.owns(conn) => front.drained(now, conn),
             Event::Deadline => {
+                front.wake_yielded();
                 front.expire(now, service, commands);
                 service.turn(now, front, commands);
             }
@@ -169,7 +170,7 @@ impl<S: Service> App for Server<S> {
             other => service.event(now, other, front, commands),
         }
         front.go_on(now, service, commands);
-        let next = [front.timers.next(), service.next_deadline()].into_iter().flatten().min();
+        let next = [front.next_deadline(), service.next_deadline()].into_iter().flatten().min();
         commands.set_deadline(next);
         if front.draining && !self.finished && front.open == 0 && service.idle() {
             self.finished = true;
@@ -191,6 +192,11 @@ pub struct Front {
     buffers: BufferPool,
     /// Connections with held input that may go on, because an answer has made room.
     resumable: Vec<ConnId>,
+    /// Connections that go on at the end of the turn, if the driver does not say by then that they are
+    /// congested.
+    yielded: Vec<ConnId>,
+    /// Bytes answered since parsing of the present connection began.
+    answered_bytes: usize,
     draining: bool,
     counters: ServerCounters,
 }
@@ -211,6 +217,8 @@ impl Front {
             response: Response::default(),
             buffers: BufferPool::default(),
             resumable: Vec::new(),
+            yielded: Vec::new(),
+            answered_bytes: 0,
             draining: false,
             counters,
         }
@@ -290,6 +298,7 @@ impl Front {
         service: &mut S,
         commands: &mut Commands<S::Mail>,
     ) {
+        self.answered_bytes = 0;
         // Parts of `self` are lent out while a request borrows its connection's codec.
         let mut response = mem::take(&mut self.response);
         loop {
@@ -298,10 +307,12 @@ impl Front {
             if connection.input == Input::Ended {
                 break;
             }
+            if !connection.blocked() && self.answered_bytes >= ANSWER_BYTES_AT_ONE_GO {
+                connection.yielded = true;
+                self.yielded.push(id);
+            }
             if connection.blocked() {
-                if !input.is_empty() {
-                    connection.held.extend_from_slice(input);
-                }
+                connection.held.extend_from_slice(input);
                 break;
             }
             let ticket = Ticket { conn: id, number: connection.next_number() };
@@ -364,12 +375,17 @@ impl Front {
         if self.draining && connection.slots.len() == 1 && !connection.has_unparsed() {
             framing.keep_alive = false;
         }
-        commands.send_with(ticket.conn, |out| response.encode(out, framing, &self.date));
+        commands.send_with(ticket.conn, |out| {
+            let start = out.len();
+            response.encode(out, framing, &self.date);
+            self.answered_bytes += out.len() - start;
+        });
         connection.pop_answered();
         while let Some(Slot { answer: Answer::Ready(bytes), framing: next }) =
             connection.slots.front_mut()
         {
             commands.send(ticket.conn, bytes);
+            self.answered_bytes += bytes.len();
             self.buffers.give_back(mem::take(bytes));
             framing = *next;
             connection.pop_answered();
@@ -457,6 +473,21 @@ impl Front {
             self.resumable.push(id);
         }
         self.set_patience(now, id);
+    }
+
+    /// Lets connections go on that had to wait for the end of the turn.
+    fn wake_yielded(&mut self) {
+        for id in self.yielded.drain(..) {
+            let Some(connection) = find(&mut self.connections, id) else { continue };
+            connection.yielded = false;
+            if !connection.blocked() && !mem::replace(&mut connection.resumable, true) {
+                self.resumable.push(id);
+            }
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Time> {
+        if self.yielded.is_empty() { self.timers.next() } else { Some(Time::ZERO) }
     }
 
     /// Goes on with the input of connections whose answers have made room.

@@ -178,6 +178,24 @@ fn a_congested_client_is_not_parsed_further_and_goes_on_when_drained() {
 }
 
 #[test]
+fn a_flood_of_small_questions_with_large_answers_is_answered_bit_by_bit() {
+    let mut driver = instant();
+    let conn = driver.accept();
+    let count = 200;
+    let input = b"GET /openapi.json HTTP/1.1\r\nhost: a\r\n\r\n".repeat(count);
+    driver.deliver(Event::Received { conn, bytes: &input });
+    let first = answers(&driver.take_sent(conn)).len();
+    assert!(first < count && driver.wires[&conn].paused, "{first} answered at one go");
+    driver.event(Event::Congested { conn });
+    driver.advance(Duration::from_millis(1));
+    assert_eq!(driver.take_sent(conn), "", "nothing more before the client has read");
+    driver.event(Event::Drained { conn });
+    driver.advance(Duration::from_millis(1));
+    assert_eq!(first + answers(&driver.take_sent(conn)).len(), count);
+    assert!(!driver.wires[&conn].paused);
+}
+
+#[test]
 fn closing_is_announced_and_done() {
     let mut driver = instant();
     let conn = driver.accept();

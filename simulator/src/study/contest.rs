@@ -10,7 +10,7 @@ use ringyard_scheduler::balance::live::{
     WeightedRoundRobin, WeightedRoundRobinConfig,
 };
 use ringyard_scheduler::balance::{
-    Aggregate, Cost, Explanation, HotCold, HotColdConfig, LeastCost, Picker, RoundRobin,
+    Aggregate, Cost, Explanation, HotCold, HotColdConfig, LeastCost, Picker, RoundRobin, Zero,
 };
 
 use super::draws::RunKey;
@@ -133,7 +133,13 @@ pub fn entrants() -> Vec<Entrant> {
             Policy::Picker(Picker::LeastCost(LeastCost::new(LATENCY, None)))
         }),
         entrant("hot/cold, client metrics", |_, _| {
-            let config = HotColdConfig::new(Cost::ClientInFlight, LATENCY);
+            // As corrected: if zero meant "no data", one busy channel would make all idle ones look as busy.
+            let config = HotColdConfig {
+                zero: Zero::Best,
+                random_ties: true,
+                always_remember: true,
+                ..HotColdConfig::new(Cost::ClientInFlight, LATENCY)
+            };
             Policy::Picker(Picker::HotCold(HotCold::new(config)))
         }),
         entrant("peak_ewma", |_, _| Policy::Live(LivePolicy::PeakEwma(PeakEwma::default()))),

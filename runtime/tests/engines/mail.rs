@@ -1,11 +1,12 @@
 //! What cores say to one another.
 
-use std::sync::{Arc, Barrier, mpsc};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, mpsc};
 
 use ringyard_runtime::app::{CoreIndex, Event, Time};
 use ringyard_runtime::plan::{EngineKind, Plan};
 
-use crate::harness::{cpus, next, plan, start};
+use crate::harness::{cpus, next, plan, start, wait_until};
 
 fn plan_with_cores(engine: EngineKind, cores: usize) -> Plan {
     Plan { cores: cpus(cores), listen: Vec::new(), ..plan(engine) }
@@ -50,28 +51,28 @@ pub(crate) fn mail_to_a_full_mailbox_returns_in_the_same_turn(engine: EngineKind
     let mut plan = plan_with_cores(engine, 2);
     plan.limits.mailbox_messages = 4;
     let (report, reports) = mpsc::channel();
-    let meeting = Arc::new(Barrier::new(2));
-    // The second core stands still until the first has had its mail returned.
+    // 0 at first, 1 once the second core stands still, 2 once the first has had its mail returned.
+    let stage = Arc::new(AtomicU8::new(0));
     let running = start(plan, move |context| {
-        let (report, meeting) = (report.clone(), Arc::clone(&meeting));
+        let (report, stage) = (report.clone(), Arc::clone(&stage));
         let is_sender = context.core == CoreIndex(0);
         let mut sent_at = Time::ZERO;
         let mut expected = if is_sender { CAPACITY } else { 0 };
         move |now, event, commands| match event {
+            Event::Deadline if is_sender => {
+                wait_until("it stands still", || stage.load(Ordering::SeqCst) == 1);
+                sent_at = now.time;
+                (0..SENT).for_each(|message| commands.mail(CoreIndex(1), message));
+            }
             Event::Deadline => {
-                meeting.wait();
-                if is_sender {
-                    sent_at = now.time;
-                    (0..SENT).for_each(|message| commands.mail(CoreIndex(1), message));
-                } else {
-                    meeting.wait();
-                }
+                stage.store(1, Ordering::SeqCst);
+                wait_until("mail is returned", || stage.load(Ordering::SeqCst) == 2);
             }
             Event::MailReturned { to, message } => {
                 assert_eq!((to, message, now.time), (CoreIndex(1), expected, sent_at));
                 expected += 1;
                 if expected == SENT {
-                    meeting.wait();
+                    stage.store(2, Ordering::SeqCst);
                 }
             }
             Event::Mail { message, .. } => {

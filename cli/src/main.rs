@@ -7,6 +7,7 @@ mod classifier;
 mod demo;
 mod proxy;
 mod serve;
+mod study;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -34,6 +35,7 @@ enum Command {
     Demo(demo::DemoArgs),
     Classifier(classifier::ClassifierArgs),
     Proxy(proxy::ProxyArgs),
+    Study(study::StudyArgs),
 }
 
 fn main() -> ExitCode {
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Classifier(arguments) => classifier::run(&arguments),
         Command::Proxy(arguments) => proxy::run(&arguments),
+        Command::Study(arguments) => study::run(&arguments),
     };
     result.unwrap_or_else(|error| {
         eprintln!("ringyard: {}", with_causes(error.as_ref()));

@@ -12,6 +12,8 @@ use ringyard_tests::servers::Engine;
 
 const RING: Engine = Engine::App(EngineKind::Ring);
 const TOKIO: Engine = Engine::App(EngineKind::Tokio);
+const MONOIO: Engine = Engine::App(EngineKind::Monoio);
+const GLOMMIO: Engine = Engine::App(EngineKind::Glommio);
 const BASELINE: Engine = Engine::Baseline;
 
 /// Makes one test of each scenario on each engine.
@@ -19,6 +21,8 @@ macro_rules! scenarios {
     ($list:tt) => {
         scenarios!(@engine ring RING, $list);
         scenarios!(@engine tokio TOKIO, $list);
+        scenarios!(@engine monoio MONOIO, $list);
+        scenarios!(@engine glommio GLOMMIO, $list);
         scenarios!(@engine baseline BASELINE, $list);
     };
     (@engine $engine:ident $value:ident, { $($module:ident: $($name:ident),+;)+ }) => {

@@ -5,9 +5,10 @@
 mod backend_url;
 mod classifier;
 mod demo;
+mod load;
 mod proxy;
 mod serve;
-mod study;
+mod simulate;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -35,7 +36,9 @@ enum Command {
     Demo(demo::DemoArgs),
     Classifier(classifier::ClassifierArgs),
     Proxy(proxy::ProxyArgs),
-    Study(study::StudyArgs),
+    Load(Box<ringyard_bench::load::command::LoadArgs>),
+    /// Play the load-balancing study in a simulator: which policy spreads requests best over servers
+    Simulate(ringyard_simulator::study::command::Args),
 }
 
 fn main() -> ExitCode {
@@ -43,12 +46,18 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Classifier(arguments) => classifier::run(&arguments),
         Command::Proxy(arguments) => proxy::run(&arguments),
-        Command::Study(arguments) => study::run(&arguments),
+        Command::Load(arguments) => Ok(load::run(&arguments)),
+        Command::Simulate(arguments) => simulate::run(&arguments),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("ringyard: {}", with_causes(error.as_ref()));
+        complain(error.as_ref());
         ExitCode::FAILURE
     })
+}
+
+/// Says on standard error what went wrong.
+fn complain(error: &(dyn Error + 'static)) {
+    eprintln!("ringyard: {}", with_causes(error));
 }
 
 /// An error's message followed by those of its causes, where they say something that it does not.

@@ -84,6 +84,7 @@ const PURE: &[(&str, &[&str])] = &[
             "ringyard-runtime",
             "ringyard-scheduler",
             "ringyard-time",
+            "sha2",
             "thiserror",
         ],
     ),

@@ -93,6 +93,15 @@ pub const POOLED_BUFFERS_MAX: usize = 1024;
 /// Bytes above which a buffer is given back to the allocator instead of its pool.
 pub const POOLED_BUFFER_BYTES_MAX: usize = 16 * 1024;
 
+/// What a compute worker does before it looks for mail: the longest that it works on for nobody.
+pub const COMPUTE_STEP: Duration = Duration::from_millis(1);
+
+/// Links of a chain that are timed to find how many make up a request.
+pub const COMPUTE_CALIBRATION_LINKS: u64 = 100_000;
+
+/// Milliseconds that `X-Deadline-Ms` may ask a compute server for: a day.
+pub const COMPUTE_DEADLINE_MS_MAX: u64 = 86_400_000;
+
 const _: () = assert!(SEQUENCES_PER_REQUEST_MAX <= SEQUENCES_PER_REQUEST_CEILING);
 const _: () = assert!(SEQUENCES_PER_REQUEST_CEILING <= u64::BITS);
 const _: () = assert!(BATCH_SEQUENCES_MAX <= BATCH_SEQUENCES_CEILING);

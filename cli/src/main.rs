@@ -4,6 +4,7 @@
 
 mod backend_url;
 mod classifier;
+mod customers;
 mod demo;
 mod load;
 mod proxy;

@@ -1,19 +1,23 @@
 //! `ringyard proxy`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use ringyard_scheduler::StrategyKind;
+use ringyard_scheduler::cost::{CostChoice, CostKind, CostModel};
 use ringyard_servers::front::{FrontConfig, HalfClosed};
 use ringyard_servers::limits::{
     BACKEND_CONCURRENCY, BACKEND_CONCURRENCY_CEILING, BATCH_SEQUENCES_CEILING, BATCH_SEQUENCES_MAX,
-    QUEUE_JOBS_MAX, SEQUENCES_PER_REQUEST_MAX,
+    QUEUE_BYTES_MAX, QUEUE_JOBS_MAX, SEQUENCES_PER_REQUEST_MAX,
 };
-use ringyard_servers::proxy::{self, ProxyConfig};
+use ringyard_servers::proxy::{self, CompositionChoice, CostSetting, ProxyConfig, Splitting};
 
 use crate::backend_url::BackendUrl;
+use crate::customers::{self, Handover};
 use crate::serve::{self, CommandError, ServeArgs};
 
 /// Serve the batching proxy: queue requests under a strategy, send them to the backends in batches.
@@ -40,8 +44,27 @@ pub(crate) struct ProxyArgs {
     #[arg(long, value_name = "NAME", env = "PROXY_STRATEGY", default_value_t = StrategyKind::Fcfs)]
     strategy: StrategyKind,
 
+    /// Which requests share a batch: fill (in the strategy's own sequence while there is room), anchor (whose turn
+    /// it is, and with it those no longer), plan (for sjf, sjf-ageing and wspt, by what batches will cost),
+    /// or auto (whichever suits the strategy and what batches cost)
+    #[arg(long, value_name = "NAME", env = "RINGYARD_COMPOSITION", default_value_t = CompositionChoice::Auto)]
+    composition: CompositionChoice,
+
+    /// Keep to the rules of the original proxy: batches are filled in the strategy's own sequence, and fair is
+    /// one request a turn
+    #[arg(long, conflicts_with_all = ["composition", "split_requests"])]
+    parity: bool,
+
+    /// A TOML file of what customers are entitled to: weights, tiers, quotas, deadlines. Read again at SIGHUP; a
+    /// wrong one is refused, and the one before stays in force
+    #[arg(long, value_name = "FILE", env = "RINGYARD_CUSTOMERS")]
+    customers: Option<PathBuf>,
+
     #[command(flatten, next_help_heading = "Batching")]
     batching: BatchingArgs,
+
+    #[command(flatten, next_help_heading = "Costs")]
+    costs: CostArgs,
 
     #[command(flatten)]
     serve: ServeArgs,
@@ -54,10 +77,14 @@ struct BatchingArgs {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(BATCH_SEQUENCES_CEILING)))]
     max_batch_items: u32,
 
-    /// Sequences in one request; never more than one batch has room for
+    /// Sequences in one request; never more than one batch has room for, unless requests may be split
     #[arg(long, value_name = "COUNT", default_value_t = SEQUENCES_PER_REQUEST_MAX)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(BATCH_SEQUENCES_CEILING)))]
     max_items: u32,
+
+    /// Let the sequences of one request go in several batches; it is answered with its last
+    #[arg(long)]
+    split_requests: bool,
 
     /// How long an incomplete batch waits for more requests. Without it: 50ms for fcfs, 0s for the others
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
@@ -77,6 +104,10 @@ struct BatchingArgs {
     #[arg(long, value_name = "COUNT", default_value_t = QUEUE_JOBS_MAX)]
     max_queue: usize,
 
+    /// Bytes of texts that may be queued; more are refused with 503
+    #[arg(long, value_name = "BYTES", default_value_t = QUEUE_BYTES_MAX)]
+    max_queue_bytes: usize,
+
     /// Predicted wait above which requests are refused with 503, once 64 are queued
     #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = humantime::parse_duration)]
     max_queue_wait: Duration,
@@ -88,6 +119,46 @@ struct BatchingArgs {
     /// What it means that a client has closed its sending side before its answer
     #[arg(long, value_enum, default_value_t = HalfClosedArg::Abandon)]
     half_closed: HalfClosedArg,
+}
+
+/// What batches are expected to take.
+#[derive(Args, Debug)]
+struct CostArgs {
+    /// What the time of a batch grows with: quadratic (the square of its longest sequence), linear (all its
+    /// characters), affine (the number of its sequences), constant (nothing), or auto (learned for each backend
+    /// from the times that its batches take)
+    #[arg(long, value_name = "NAME", default_value = "auto")]
+    cost_model: CostChoice,
+
+    /// Nanoseconds for each unit of what it grows with; with auto, for the square of the longest sequence, to
+    /// begin with
+    #[arg(long, value_name = "NUMBER", default_value_t = CostModel::default().slope())]
+    #[arg(value_parser = parse_slope)]
+    cost_slope_ns: f64,
+
+    /// What a batch takes whatever is in it
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
+    cost_intercept: Duration,
+}
+
+fn parse_slope(text: &str) -> Result<f64, String> {
+    let slope: f64 = text.parse().map_err(|error| format!("{error}"))?;
+    if slope.is_finite() && slope >= 0.0 {
+        Ok(slope)
+    } else {
+        Err(String::from("must be a number, not below 0"))
+    }
+}
+
+impl CostArgs {
+    fn setting(&self) -> CostSetting {
+        let intercept = self.cost_intercept.as_secs_f64() * 1e9;
+        let model = |kind| CostModel::new(kind, self.cost_slope_ns, intercept);
+        match self.cost_model {
+            CostChoice::Auto => CostSetting::Learned(model(CostKind::Quadratic)),
+            CostChoice::Fixed(kind) => CostSetting::Fixed(model(kind)),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -103,17 +174,22 @@ pub(crate) fn run(arguments: &ProxyArgs) -> Result<ExitCode, CommandError> {
     let backends =
         arguments.backend.iter().map(BackendUrl::resolve).collect::<Result<Vec<_>, _>>()?;
     let config = ProxyConfig {
-        backends,
         backend_concurrency: batching.backend_concurrency,
         strategy: arguments.strategy,
+        composition: arguments.composition,
+        cost: arguments.costs.setting(),
+        splitting: if batching.split_requests { Splitting::Apart } else { Splitting::Together },
         linger: batching.linger,
         batch_sequences_max: batching.max_batch_items,
         request_sequences_max: batching.max_items,
         deadline: batching.deadline,
         queue_jobs_max: batching.max_queue,
+        queue_bytes_max: batching.max_queue_bytes,
         queue_wait_max: batching.max_queue_wait,
         backend_grace: batching.backend_grace,
+        ..ProxyConfig::new(backends)
     };
+    let config = if arguments.parity { config.with_parity() } else { config };
     let front = FrontConfig {
         half_closed: match batching.half_closed {
             HalfClosedArg::Abandon => HalfClosed::Abandon,
@@ -129,6 +205,22 @@ pub(crate) fn run(arguments: &ProxyArgs) -> Result<ExitCode, CommandError> {
         let running = ringyard_baseline::launch_proxy(&plan, workers, front, &config);
         return serve::run_baseline("proxy", &details, running);
     }
-    let make = proxy::factory(front, config, serve::core_count(&plan));
-    serve::run("proxy", &details, plan, make)
+    let cores = serve::core_count(&plan);
+    let Some(path) = arguments.customers.clone() else {
+        return serve::run("proxy", &details, plan, proxy::factory(front, config, cores));
+    };
+    let handover = Handover::new();
+    let config = ProxyConfig {
+        customers: customers::read(&path)?,
+        books: Some(Arc::new(handover.clone())),
+        ..config
+    };
+    let make = proxy::factory(front, config, cores);
+    serve::run_with_reload("proxy", &details, plan, make, move || match customers::read(&path) {
+        Ok(book) => {
+            handover.give(book);
+            eprintln!("ringyard proxy: {} is in force", path.display());
+        }
+        Err(error) => eprintln!("ringyard proxy: the customers stay as they were: {error}"),
+    })
 }

@@ -17,7 +17,8 @@ use ringyard_runtime::app::App;
 use ringyard_runtime::counters::CoreContext;
 use ringyard_runtime::launch::{EngineChoice, EngineKind, Plan, Running, UnknownEngine, launch};
 use ringyard_runtime::limits::EngineLimits;
-use ringyard_runtime::signals::Signals;
+use ringyard_runtime::running::Stopper;
+use ringyard_runtime::signals::{SignalError, Signals};
 use ringyard_servers::front::FrontConfig;
 use ringyard_servers::limits::ClientTimeouts;
 
@@ -188,11 +189,31 @@ pub(crate) fn run<A: App + 'static>(
     plan: Plan,
     make: impl Fn(CoreContext) -> A + Send + Sync + 'static,
 ) -> Result<ExitCode, CommandError> {
+    run_with(name, details, launch(plan, make)?, Signals::handle)
+}
+
+/// As [`run`]; SIGHUP calls `reload`.
+pub(crate) fn run_with_reload<A: App + 'static>(
+    name: &str,
+    details: &str,
+    plan: Plan,
+    make: impl Fn(CoreContext) -> A + Send + Sync + 'static,
+    reload: impl FnMut() + Send + 'static,
+) -> Result<ExitCode, CommandError> {
     let running = launch(plan, make)?;
+    run_with(name, details, running, |stoppers| Signals::handle_with_reload(stoppers, reload))
+}
+
+fn run_with(
+    name: &str,
+    details: &str,
+    running: Running,
+    handle_signals: impl FnOnce(Vec<Stopper>) -> Result<Signals, SignalError>,
+) -> Result<ExitCode, CommandError> {
     if let Some(reason) = running.fallback_reason() {
         eprintln!("ringyard {name}: {reason}; serving on the tokio engine instead");
     }
-    let _signals = Signals::handle(vec![running.stopper()])?;
+    let _signals = handle_signals(vec![running.stopper()])?;
     announce(name, details, &running)?;
     let ended = running.wait()?;
     if !ended.is_clean() {

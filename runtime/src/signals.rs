@@ -1,4 +1,5 @@
-//! SIGTERM and SIGINT: the first drains, the second stops at once.
+//! SIGTERM and SIGINT: the first drains, the second stops at once. SIGHUP, for those who ask for it: read what
+//! was configured again.
 //!
 //! The handler does the two things that are safe in a handler, it counts and rings a bell; a thread hears it
 //! and gives the orders. Writing to a connection whose peer is gone raises no SIGPIPE: the engines ask for
@@ -23,6 +24,9 @@ static BELL: OnceLock<Bell> = OnceLock::new();
 /// Signals that have come since the handlers were installed.
 static COME: AtomicU32 = AtomicU32::new(0);
 
+/// Whether SIGHUP has come and was not dealt with.
+static HUNG_UP: AtomicBool = AtomicBool::new(false);
+
 /// Whether the listener is to end.
 static IS_OVER: AtomicBool = AtomicBool::new(false);
 
@@ -40,6 +44,9 @@ pub enum SignalError {
     Os(#[from] io::Error),
 }
 
+/// What SIGHUP calls.
+type Reload = Box<dyn FnMut() + Send>;
+
 /// Handles SIGTERM and SIGINT until dropped; then whoever handled them before does so again.
 #[derive(Debug)]
 pub struct Signals {
@@ -51,6 +58,19 @@ impl Signals {
     /// From now on the first SIGTERM or SIGINT drains all that `stoppers` stand for, and the second stops
     /// them at once.
     pub fn handle(stoppers: Vec<Stopper>) -> Result<Self, SignalError> {
+        Self::install(stoppers, None)
+    }
+
+    /// As [`Signals::handle`]; besides, SIGHUP calls `reload`, on a thread that serves nothing. Several that
+    /// come while it runs are one.
+    pub fn handle_with_reload(
+        stoppers: Vec<Stopper>,
+        reload: impl FnMut() + Send + 'static,
+    ) -> Result<Self, SignalError> {
+        Self::install(stoppers, Some(Box::new(reload)))
+    }
+
+    fn install(stoppers: Vec<Stopper>, reload: Option<Reload>) -> Result<Self, SignalError> {
         if IS_INSTALLED.swap(true, Ordering::AcqRel) {
             return Err(SignalError::AlreadyHandled);
         }
@@ -66,10 +86,15 @@ impl Signals {
         bell.silence();
         COME.store(0, Ordering::Release);
         IS_OVER.store(false, Ordering::Release);
+        HUNG_UP.store(false, Ordering::Release);
         for signal in SIGNALS {
-            signals.previous.push((signal, set_action(signal, &own_action())?));
+            signals.previous.push((signal, set_action(signal, &action_of(handle))?));
         }
-        let listen = move || listen(bell, &stoppers);
+        if reload.is_some() {
+            let previous = set_action(libc::SIGHUP, &action_of(handle_hangup))?;
+            signals.previous.push((libc::SIGHUP, previous));
+        }
+        let listen = move || listen(bell, &stoppers, reload);
         let listener = thread::Builder::new().name("ringyard-signals".to_owned()).spawn(listen)?;
         signals.listener = Some(listener);
         Ok(signals)
@@ -91,10 +116,15 @@ impl Drop for Signals {
     }
 }
 
-fn listen(bell: &Bell, stoppers: &[Stopper]) {
+fn listen(bell: &Bell, stoppers: &[Stopper], mut reload: Option<Reload>) {
     while !IS_OVER.load(Ordering::Acquire) {
         bell.wait();
         bell.silence();
+        if HUNG_UP.swap(false, Ordering::AcqRel)
+            && let Some(reload) = &mut reload
+        {
+            reload();
+        }
         match COME.load(Ordering::Acquire) {
             0 => {}
             1 => stoppers.iter().for_each(Stopper::drain),
@@ -103,14 +133,23 @@ fn listen(bell: &Bell, stoppers: &[Stopper]) {
     }
 }
 
-/// The handler. It may interrupt any code at all, so it only does what is safe anywhere: an atomic addition
-/// and a write to a descriptor.
 extern "C" fn handle(_: libc::c_int) {
+    COME.fetch_add(1, Ordering::AcqRel);
+    ring();
+}
+
+extern "C" fn handle_hangup(_: libc::c_int) {
+    HUNG_UP.store(true, Ordering::Release);
+    ring();
+}
+
+/// What the handlers have in common. They may interrupt any code at all, so they only do what is safe
+/// anywhere: atomic operations and a write to a descriptor.
+fn ring() {
     // SAFETY: points to this thread's error number, which always exists.
     let errno = unsafe { libc::__errno_location() };
     // SAFETY: as above; the code interrupted may be about to read it, so it is put back below.
     let saved = unsafe { *errno };
-    COME.fetch_add(1, Ordering::AcqRel);
     if let Some(bell) = BELL.get() {
         bell.ring();
     }
@@ -118,10 +157,9 @@ extern "C" fn handle(_: libc::c_int) {
     unsafe { *errno = saved };
 }
 
-fn own_action() -> libc::sigaction {
+fn action_of(handler: extern "C" fn(libc::c_int)) -> libc::sigaction {
     // SAFETY: all fields are integers or optional pointers, for which zero is valid.
     let mut action: libc::sigaction = unsafe { mem::zeroed() };
-    let handler: extern "C" fn(libc::c_int) = handle;
     action.sa_sigaction = handler as libc::sighandler_t;
     action.sa_flags = libc::SA_RESTART;
     action

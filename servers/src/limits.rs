@@ -46,6 +46,9 @@ pub const CUSTOMER_NAME_BYTES_MAX: usize = 128;
 /// Jobs waiting in the proxy's queue.
 pub const QUEUE_JOBS_MAX: usize = 16_384;
 
+/// Bytes of the texts in the proxy's queue.
+pub const QUEUE_BYTES_MAX: usize = 256 * 1024 * 1024;
+
 /// Jobs that may always wait, however slow the backends: a burst this small is never refused for its
 /// predicted wait.
 pub const QUEUE_JOBS_ALWAYS: usize = 64;

@@ -62,6 +62,15 @@ impl Response {
         body.push(b'}');
     }
 
+    /// Adds a member `"reason"` to the body that [`Response::detail`] has made.
+    pub fn add_reason(&mut self, reason: &str) {
+        let brace = self.body.pop();
+        assert_eq!(brace, Some(b'}'), "the body is an object");
+        self.body.extend_from_slice(br#","reason":"#);
+        json::write_string(&mut self.body, reason);
+        self.body.push(b'}');
+    }
+
     /// Starts over: 405, naming the methods that the path has.
     pub fn method_not_allowed(&mut self, allow: &'static str) {
         self.detail(Status::METHOD_NOT_ALLOWED, "Method Not Allowed");

@@ -1,8 +1,14 @@
 //! What the cores of a proxy show one another: figures for the metrics page, and whether a backend is there.
 
-use ringyard_runtime::counters::Counter;
+use std::sync::OnceLock;
 
-use crate::metrics::{LatencyHistogram, write_header, write_sample};
+use ringyard_runtime::counters::Counter;
+use ringyard_scheduler::cost::CostKind;
+
+use super::config::BackendTarget;
+use super::costs::CostBook;
+use super::refusal::Reason;
+use crate::metrics::{LatencyHistogram, format_label, write_header, write_sample};
 
 /// What the core that owns the queue shows. Only that core writes.
 #[derive(Debug, Default)]
@@ -10,6 +16,7 @@ use crate::metrics::{LatencyHistogram, write_header, write_sample};
 pub(super) struct OwnerFigures {
     pub(super) queue_requests: Counter,
     pub(super) queue_sequences: Counter,
+    pub(super) queue_bytes: Counter,
     pub(super) customers: Counter,
     pub(super) batches_in_flight: Counter,
     pub(super) backend_lanes_up: Counter,
@@ -17,7 +24,8 @@ pub(super) struct OwnerFigures {
     pub(super) batch_requests: Counter,
     pub(super) batch_sequences: Counter,
     pub(super) batches_failed: Counter,
-    pub(super) refused: Counter,
+    /// By [`Reason`].
+    pub(super) refused: [Counter; Reason::ALL.len()],
     pub(super) expired: Counter,
     pub(super) abandoned: Counter,
 }
@@ -27,6 +35,19 @@ pub(super) struct OwnerFigures {
 #[repr(align(128))]
 pub(super) struct CoreFigures {
     pub(super) latency: LatencyHistogram,
+    /// Requests that found the owner's mailbox full.
+    pub(super) refused_mail: Counter,
+}
+
+/// What the core that owns the queue shows of one backend. Numbers with a fraction are shown as their bits.
+#[derive(Debug, Default)]
+pub(super) struct BackendFigures {
+    /// As a label of a metric.
+    label: String,
+    pub(super) predicted_over_actual: Counter,
+    pub(super) cost_slope: Counter,
+    pub(super) cost_intercept: Counter,
+    pub(super) cost_kind: Counter,
 }
 
 /// The figures of a whole proxy.
@@ -34,6 +55,8 @@ pub(super) struct CoreFigures {
 pub struct ProxyBoard {
     pub(super) owner: OwnerFigures,
     pub(super) cores: Vec<CoreFigures>,
+    /// Put up by the owner when it begins.
+    backends: OnceLock<Vec<BackendFigures>>,
 }
 
 impl ProxyBoard {
@@ -43,7 +66,37 @@ impl ProxyBoard {
         Self {
             owner: OwnerFigures::default(),
             cores: (0..cores).map(|_| CoreFigures::default()).collect(),
+            backends: OnceLock::new(),
         }
+    }
+
+    /// Puts up a place for each backend, unless there are places already.
+    pub(super) fn put_up_backends(&self, targets: &[BackendTarget]) {
+        self.backends.get_or_init(|| {
+            targets
+                .iter()
+                .map(|target| {
+                    let address = format!("{}{}", target.host, target.path);
+                    // What stands in quotes must not hold any, nor escape them.
+                    let address = address.replace(['\\', '"', '\n'], "_");
+                    BackendFigures {
+                        label: format_label("backend", &address),
+                        ..BackendFigures::default()
+                    }
+                })
+                .collect()
+        });
+    }
+
+    /// Shows what is known of a backend's costs.
+    pub(super) fn show_costs(&self, backend: usize, book: &CostBook) {
+        let Some(figures) = self.backends.get().and_then(|all| all.get(backend)) else { return };
+        let model = book.model();
+        figures.predicted_over_actual.set(book.predicted_over_actual().to_bits());
+        figures.cost_slope.set(model.slope().to_bits());
+        figures.cost_intercept.set(model.intercept().to_bits());
+        let kind = CostKind::ALL.iter().position(|kind| *kind == model.kind());
+        figures.cost_kind.set(kind.unwrap_or(0) as u64);
     }
 
     /// Requests that wait for a batch.
@@ -69,14 +122,69 @@ impl ProxyBoard {
             "From the arrival of a request to its results.",
             self.cores.iter().map(|core| &core.latency),
         );
+        self.write_refusals(out);
+        self.write_backends(out);
+    }
+
+    fn write_refusals(&self, out: &mut Vec<u8>) {
+        let name = "ringyard_requests_refused_total";
+        write_header(out, name, "counter", "Requests refused, by reason.");
+        for reason in Reason::ALL {
+            let mut count = self.owner.refused[reason.index()].get();
+            if reason == Reason::Mailbox {
+                count += self.cores.iter().map(|core| core.refused_mail.get()).sum::<u64>();
+            }
+            write_sample(out, name, &format_label("reason", &reason.name()), count);
+        }
+    }
+
+    fn write_backends(&self, out: &mut Vec<u8>) {
+        let Some(backends) = self.backends.get() else { return };
+        for (name, help, get) in BACKEND_METRICS {
+            write_header(out, name, "gauge", help);
+            for backend in backends {
+                write_sample(out, name, &backend.label, f64::from_bits(get(backend).get()));
+            }
+        }
+        let name = "ringyard_backend_cost_model";
+        write_header(out, name, "gauge", "1 for the kind of cost model in force, else 0.");
+        for backend in backends {
+            let in_force = backend.cost_kind.get();
+            for (position, kind) in (0u64..).zip(CostKind::ALL) {
+                let labels = backend.label.trim_end_matches('}');
+                let labels = format!("{labels},kind=\"{kind}\"}}");
+                write_sample(out, name, &labels, u64::from(position == in_force));
+            }
+        }
     }
 }
+
+type BackendMetric = (&'static str, &'static str, fn(&BackendFigures) -> &Counter);
+
+const BACKEND_METRICS: &[BackendMetric] = &[
+    (
+        "ringyard_backend_cost_predicted_over_actual",
+        "Predicted over actual time of the last batches.",
+        |backend| &backend.predicted_over_actual,
+    ),
+    (
+        "ringyard_backend_cost_slope_nanoseconds",
+        "What a unit of the cost model's feature costs.",
+        |backend| &backend.cost_slope,
+    ),
+    (
+        "ringyard_backend_cost_intercept_nanoseconds",
+        "What a batch costs whatever is in it.",
+        |backend| &backend.cost_intercept,
+    ),
+];
 
 type Metric = (&'static str, &'static str, &'static str, fn(&OwnerFigures) -> &Counter);
 
 const METRICS: &[Metric] = &[
     ("ringyard_queue_requests", "gauge", "Requests queued.", |owner| &owner.queue_requests),
     ("ringyard_queue_sequences", "gauge", "Sequences queued.", |owner| &owner.queue_sequences),
+    ("ringyard_queue_bytes", "gauge", "Bytes of the texts queued.", |owner| &owner.queue_bytes),
     ("ringyard_customers", "gauge", "Customers with requests queued or in flight.", |owner| {
         &owner.customers
     }),
@@ -95,9 +203,6 @@ const METRICS: &[Metric] = &[
     }),
     ("ringyard_batches_failed_total", "counter", "Batches without a usable reply.", |owner| {
         &owner.batches_failed
-    }),
-    ("ringyard_requests_refused_total", "counter", "Requests refused for overload.", |owner| {
-        &owner.refused
     }),
     ("ringyard_requests_expired_total", "counter", "Requests whose deadline passed.", |owner| {
         &owner.expired

@@ -1,66 +1,61 @@
 //! The owner's part of the proxy: from requests to batches, and from replies to outcomes.
 //!
-//! A request is queued (the scheduler has its job), then in a batch on a lane, then gone with exactly one
-//! [`Completion`]. It may leave earlier, queued or not: its client left, or its deadline passed. What it leaves
-//! behind in a batch is a key that finds nothing; a batch all of whose requests have left is aborted.
+//! A request is queued (the scheduler has a job for each of its parts), then in batches on lanes, then gone
+//! with exactly one [`Completion`]. It may leave earlier, queued or not: its client left, or its deadline
+//! passed. What it leaves behind in a batch is a key that finds nothing; a batch all of whose members have
+//! left is aborted.
 
-use std::collections::{HashMap, VecDeque};
+mod admit;
+mod events;
+
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use ringyard_protocol::http1::{Method, Response, write_request};
+use ringyard_protocol::http1::{Method, write_request};
 use ringyard_protocol::json::ItemSpan;
 use ringyard_protocol::limits::HttpLimits;
-use ringyard_runtime::app::{Commands, ConnId, ConnectToken, CoreIndex, Event, Now, Origin, Time};
+use ringyard_runtime::app::{Commands, CoreIndex, Time};
+use ringyard_scheduler::cost::{BatchShape, Cost, CostKind};
+use ringyard_scheduler::limits::TIERS;
 use ringyard_scheduler::{
-    Batch, CustomerId, JobId, JobSpec, Scheduler, SchedulerConfig, Slot, StrategyKind,
+    Batch, CompositionKind, CustomerId, CustomerTerms, JobSpec, Scheduler, SchedulerConfig, Slot,
+    StrategyKind,
 };
 
-use super::ProxyConfig;
-use super::admission::Pace;
+use super::admission::{Load, Pace};
+use super::backlog::Backlog;
 use super::board::ProxyBoard;
+use super::config::{CompositionChoice, ProxyConfig};
+use super::costs::Costs;
 use super::customers::Customers;
 use super::lanes::{Lanes, Line, Loss};
 use super::mail::{Completion, Failure, Outcome, Submission};
-use super::reply::{scan_results, write_array};
+use super::requests::{Asker, Request, Requests, Stage};
+use super::strategy_route::{Change, State};
+use super::terms::{CustomerBook, Meters};
 use crate::buffers::BufferPool;
 use crate::front::Ticket;
-use crate::limits::{BACKEND_REPLY_BYTES_MAX, QUEUE_JOBS_ALWAYS};
-use crate::slab::{Key, Slab};
+use crate::limits::BACKEND_REPLY_BYTES_MAX;
+use crate::slab::Key;
 use crate::timers::Timers;
-
-/// Who asked: the ticket of a request, and the core that has its client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Asker {
-    pub(super) core: CoreIndex,
-    pub(super) ticket: Ticket,
-}
-
-/// Where a request stands.
-#[derive(Clone, Copy, Debug)]
-enum Stage {
-    Queued(JobId),
-    InFlight { lane: usize },
-}
-
-/// A request that is queued or in flight.
-#[derive(Debug)]
-struct Pending {
-    asker: Asker,
-    customer: CustomerId,
-    payload: Vec<u8>,
-    arrived: Time,
-    stage: Stage,
-}
 
 /// What a lane carries.
 #[derive(Debug, Default)]
 struct Flight {
-    /// Requests and how many sequences each has, in the order of the sequences.
+    /// Parts and how many sequences each has, in the order of the sequences.
     members: Vec<(Key, u32)>,
-    sequences: u32,
+    shape: BatchShape,
+    load: Load,
     /// Members that still await their answer.
     awaited: usize,
+    predicted: Cost,
     dispatched: Time,
+}
+
+impl Flight {
+    fn sequences(&self) -> u32 {
+        self.members.iter().map(|(_, sequences)| sequences).sum()
+    }
 }
 
 /// The queue, the batches in flight and the lanes.
@@ -70,9 +65,14 @@ pub(super) struct Dispatcher {
     board: Arc<ProxyBoard>,
     reply_limits: HttpLimits,
     scheduler: Scheduler,
+    composition: CompositionChoice,
+    costs: Costs,
     customers: Customers,
-    requests: Slab<Pending>,
-    by_asker: HashMap<Asker, Key>,
+    book: CustomerBook,
+    meters: Meters,
+    requests: Requests,
+    backlog: Backlog,
+    /// By the request's place in the table.
     deadlines: Timers,
     lanes: Lanes,
     /// By lane.
@@ -88,26 +88,61 @@ pub(super) struct Dispatcher {
     buffers: BufferPool,
 }
 
+/// What the choice of a composition comes to.
+fn composition_in_force(
+    choice: CompositionChoice,
+    strategy: StrategyKind,
+    cost: CostKind,
+) -> CompositionKind {
+    let shortest_first =
+        matches!(strategy, StrategyKind::Sjf | StrategyKind::SjfAgeing | StrategyKind::Wspt);
+    match choice {
+        CompositionChoice::Fixed(kind) => kind,
+        CompositionChoice::Auto if shortest_first => CompositionKind::Plan,
+        CompositionChoice::Auto if cost == CostKind::Quadratic => CompositionKind::Anchor,
+        CompositionChoice::Auto => CompositionKind::Fill,
+    }
+}
+
+/// How much the waiting of a customer's job counts: its weight, doubled for each tier above the last.
+fn weight_of(terms: CustomerTerms) -> u32 {
+    let above = TIERS - 1 - usize::from(terms.tier).min(TIERS - 1);
+    terms.weight.saturating_mul(1 << above)
+}
+
 impl Dispatcher {
     /// An empty queue before backends that are still to be connected.
     pub(super) fn new(config: Arc<ProxyConfig>, board: Arc<ProxyBoard>) -> Self {
         let lanes = Lanes::new(&config.backends, config.backend_concurrency);
         let flights = config.backends.len() * config.backend_concurrency as usize;
+        let costs = Costs::new(config.cost, config.backends.len());
+        let model = costs.common().model();
         let scheduler = Scheduler::new(SchedulerConfig {
             strategy: config.strategy,
             linger: config.linger,
             queue_jobs_max: config.queue_jobs_max,
+            composition: composition_in_force(config.composition, config.strategy, model.kind()),
+            cost_model: model,
+            fair: config.fair,
             ..SchedulerConfig::default()
         });
-        Self {
+        board.put_up_backends(&config.backends);
+        (0..config.backends.len()).for_each(|backend| {
+            board.show_costs(backend, costs.backend(backend));
+        });
+        let mut dispatcher = Self {
             reply_limits: HttpLimits {
                 body_bytes: BACKEND_REPLY_BYTES_MAX,
                 ..HttpLimits::default()
             },
             scheduler,
+            composition: config.composition,
+            costs,
             customers: Customers::default(),
-            requests: Slab::default(),
-            by_asker: HashMap::new(),
+            book: CustomerBook::default(),
+            meters: Meters::default(),
+            requests: Requests::default(),
+            backlog: Backlog::default(),
             deadlines: Timers::default(),
             lanes,
             flights: (0..flights).map(|_| Flight::default()).collect(),
@@ -118,9 +153,11 @@ impl Dispatcher {
             items: Vec::new(),
             body: Vec::new(),
             buffers: BufferPool::default(),
-            config,
+            config: Arc::clone(&config),
             board,
-        }
+        };
+        dispatcher.set_book(Time::ZERO, config.customers.clone());
+        dispatcher
     }
 
     /// Takes a request in, or says why not. What is taken in gets its completion later.
@@ -130,55 +167,54 @@ impl Dispatcher {
         core: CoreIndex,
         submission: &Submission,
     ) -> Result<(), Failure> {
-        self.admit(now)?;
+        self.follow_book(now);
+        let limit = self.admit(now, submission)?;
         let asker = Asker { core, ticket: submission.ticket };
-        let customer = self.customers.enter(&submission.customer);
-        let mut payload = self.buffers.take();
-        payload.extend_from_slice(&submission.payload);
-        let key = self.requests.insert(Pending {
-            asker,
-            customer,
-            payload,
-            arrived: submission.arrived,
-            stage: Stage::InFlight { lane: usize::MAX },
-        });
-        let Submission { sequences, longest, .. } = *submission;
-        let spec = JobSpec::new(customer, sequences, longest, key.to_word());
-        match self.scheduler.push(spec, now) {
-            Ok(job) => {
-                let pending = self.requests.get_mut(key).expect("it was inserted just now");
-                pending.stage = Stage::Queued(job);
-                self.by_asker.insert(asker, key);
-                self.deadlines.set(key.index, submission.arrived + self.config.deadline);
-                self.stirred = true;
-                Ok(())
-            }
-            Err(_full) => {
-                self.remove(key);
-                Err(self.overloaded())
-            }
+        let terms = self.book.of(&submission.customer).terms;
+        let (customer, is_new) = self.customers.enter(&submission.customer, terms);
+        if is_new {
+            self.scheduler.set_customer(customer, terms, now);
         }
-    }
-
-    /// Whether one more request may join.
-    fn admit(&mut self, now: Time) -> Result<(), Failure> {
-        if self.unreachable(now) {
-            return Err(Failure::Backend(String::from("no backend can be reached")));
+        let request = Request::new(asker, customer, submission.arrived, limit);
+        let deadline = request.deadline();
+        let key = self.requests.insert(request);
+        // Keys are made of the same figures whichever backend the job will go to.
+        self.scheduler.set_cost_model(self.costs.common().model());
+        let weight = weight_of(terms);
+        if submission.apart.is_empty() {
+            self.queue_part(now, key, weight, submission.shape, &submission.payload);
         }
-        let waiting = self.scheduler.len();
-        let hopeless = waiting > QUEUE_JOBS_ALWAYS
-            && self.pace.predicted_wait(waiting, self.lanes.up()) > self.config.queue_wait_max;
-        if waiting >= self.config.queue_jobs_max || hopeless {
-            return Err(self.overloaded());
+        let mut rest = submission.payload.as_slice();
+        for sequence in &submission.apart {
+            let (text, after) = rest.split_at(sequence.bytes);
+            let shape = BatchShape {
+                sequences: 1,
+                characters: u64::from(sequence.characters),
+                longest: sequence.characters,
+            };
+            self.queue_part(now, key, weight, shape, text);
+            rest = after.strip_prefix(b",").unwrap_or(after);
         }
+        self.deadlines.set(key.index, deadline);
+        self.stirred = true;
         Ok(())
     }
 
-    fn overloaded(&self) -> Failure {
-        let waiting = self.scheduler.len();
-        self.board.owner.refused.add(1);
-        let wait = self.pace.predicted_wait(waiting, self.lanes.up());
-        Failure::Overloaded { waiting, retry_after: wait }
+    /// Queues a part of a request for which there is room.
+    fn queue_part(&mut self, now: Time, request: Key, weight: u32, shape: BatchShape, text: &[u8]) {
+        let mut buffer = self.buffers.take();
+        buffer.extend_from_slice(text);
+        let key = self.requests.insert_part(request, shape, buffer);
+        let owner = self.requests.get(request).expect("parts are queued for a request");
+        let customer = owner.customer;
+        let sequences = u32::try_from(shape.sequences).expect("bounded by a small limit");
+        let spec = JobSpec::new(customer, sequences, shape.longest, key.to_word())
+            .with_characters(shape.characters)
+            .with_weight(weight)
+            .with_deadline(owner.deadline());
+        let job = self.scheduler.push(spec, now).expect("admission left room");
+        self.requests.part_mut(key).expect("it was inserted just now").stage = Stage::Queued(job);
+        self.backlog.add(customer, &shape, text.len());
     }
 
     /// Whether no backend could be reached for longer than queued requests are made to wait.
@@ -194,150 +230,38 @@ impl Dispatcher {
         ticket: Ticket,
         commands: &mut Commands<M>,
     ) {
-        let Some(&key) = self.by_asker.get(&Asker { core, ticket }) else { return };
+        let Some(key) = self.requests.of_asker(Asker { core, ticket }) else { return };
         self.board.owner.abandoned.add(1);
         self.leave(now, key, commands);
     }
 
-    /// The strategy in force, after a change if one is asked for.
-    pub(super) fn strategy(&mut self, now: Time, change: Option<StrategyKind>) -> StrategyKind {
-        if let Some(kind) = change {
+    /// How the queue is served, after a change if one is asked for.
+    pub(super) fn strategy(&mut self, now: Time, change: Change) -> State {
+        if let Some(choice) = change.composition {
+            self.composition = choice;
+        }
+        if let Some(kind) = change.strategy {
             self.scheduler.set_strategy(kind, now);
+        }
+        if change != Change::default() {
+            self.compose_anew(self.costs.common().model().kind());
             self.stirred = true;
         }
-        self.scheduler.strategy()
-    }
-
-    /// Takes an event of a backend's connection; events of unknown connections are none of ours.
-    pub(super) fn event<M>(&mut self, now: Now, event: Event<'_, M>, commands: &mut Commands<M>) {
-        match event {
-            Event::Opened { conn, origin: Origin::Connected { token } } => {
-                self.opened(now.time, token, conn, commands);
-            }
-            Event::ConnectFailed { token, .. } => {
-                self.lanes.connect_failed(now.time, token);
-                self.show_lanes();
-            }
-            Event::Received { conn, bytes } => self.received(now.time, conn, bytes, commands),
-            Event::PeerClosed { conn } => {
-                if let Some(lane) = self.lanes.of_conn(conn) {
-                    self.peer_closed(now.time, lane, conn, commands);
-                }
-            }
-            Event::Failed { conn, error } => {
-                if let Some(lane) = self.lanes.of_conn(conn) {
-                    self.lane_lost(now.time, lane, Loss::Failure, &error.to_string());
-                }
-            }
-            _ => {}
+        State {
+            strategy: self.scheduler.strategy(),
+            composition: self.composition,
+            strategy_in_force: self.scheduler.active_strategy(),
+            composition_in_force: self.scheduler.composition(),
+            reason: self.scheduler.last_switch().map(|switch| switch.reason),
         }
     }
 
-    fn opened<M>(
-        &mut self,
-        now: Time,
-        token: ConnectToken,
-        conn: ConnId,
-        commands: &mut Commands<M>,
-    ) {
-        if self.lanes.opened(now, token, conn, commands).is_some() {
-            self.stirred = true;
-            self.show_lanes();
-        }
-    }
-
-    fn received<M>(
-        &mut self,
-        now: Time,
-        conn: ConnId,
-        mut bytes: &[u8],
-        commands: &mut Commands<M>,
-    ) {
-        while let Some(lane) = self.lanes.of_conn(conn) {
-            // The codec is lent to the reply, which the rest of `self` has to act on.
-            let mut codec = std::mem::take(&mut self.lanes.lane_mut(lane).codec);
-            let outcome = match codec.next(&mut bytes, &self.reply_limits) {
-                Ok(None) => None,
-                Ok(Some(reply)) => {
-                    self.replied(now, lane, &reply);
-                    Some(reply.keep_alive)
-                }
-                Err(error) => {
-                    self.lane_lost(now, lane, Loss::Failure, &error.to_string());
-                    commands.abort(conn);
-                    return;
-                }
-            };
-            self.lanes.lane_mut(lane).codec = codec;
-            match outcome {
-                None => return,
-                Some(true) => {}
-                Some(false) => {
-                    commands.close(conn);
-                    self.lane_lost(now, lane, Loss::Orderly, "connection closed");
-                }
-            }
-        }
-    }
-
-    fn peer_closed<M>(&mut self, now: Time, lane: usize, conn: ConnId, commands: &mut Commands<M>) {
-        let mut codec = std::mem::take(&mut self.lanes.lane_mut(lane).codec);
-        // The end of the connection may be the end of a reply.
-        let loss = match codec.end() {
-            Ok(Some(reply)) => {
-                self.replied(now, lane, &reply);
-                Loss::Orderly
-            }
-            Ok(None) | Err(_) => Loss::Failure,
-        };
-        commands.close(conn);
-        self.lane_lost(now, lane, loss, "backend closed the connection");
-    }
-
-    /// Hands the results of a reply to the requests of its batch.
-    fn replied(&mut self, now: Time, lane: usize, reply: &Response<'_>) {
-        let mut flight = std::mem::take(&mut self.flights[lane]);
-        let mut items = std::mem::take(&mut self.items);
-        match scan_results(reply, flight.sequences, &mut items) {
-            Ok(()) => {
-                self.pace.record(now.since(flight.dispatched), flight.members.len());
-                let mut rest = items.as_slice();
-                for (key, sequences) in flight.members.drain(..) {
-                    let own;
-                    (own, rest) = rest.split_at(sequences as usize);
-                    if self.requests.get(key).is_some() {
-                        let mut results = self.buffers.take();
-                        write_array(reply.body, own, &mut results);
-                        self.complete(key, Outcome::Results(results));
-                    }
-                }
-            }
-            Err(reason) => self.fail_members(&mut flight, &reason),
-        }
-        self.items = items;
-        self.flights[lane] = flight;
-        self.lanes.release(now, lane);
-        self.stirred = true;
-    }
-
-    /// The connection of a lane is gone; its batch, if it carried one, has failed.
-    fn lane_lost(&mut self, now: Time, lane: usize, loss: Loss, reason: &str) {
-        let mut flight = std::mem::take(&mut self.flights[lane]);
-        self.fail_members(&mut flight, reason);
-        self.flights[lane] = flight;
-        self.lanes.lost(now, lane, loss);
-        self.show_lanes();
-        self.stirred = true;
-    }
-
-    fn fail_members(&mut self, flight: &mut Flight, reason: &str) {
-        if !flight.members.is_empty() {
-            self.board.owner.batches_failed.add(1);
-        }
-        for (key, _) in flight.members.drain(..) {
-            if self.requests.get(key).is_some() {
-                self.complete(key, Outcome::Failed(Failure::Backend(reason.to_owned())));
-            }
+    /// Puts the composition in force that suits strategy and costs, if it is to be another.
+    fn compose_anew(&mut self, cost: CostKind) {
+        let strategy = self.scheduler.active_strategy();
+        let composition = composition_in_force(self.composition, strategy, cost);
+        if composition != self.scheduler.composition() {
+            self.scheduler.set_composition(composition);
         }
     }
 
@@ -367,10 +291,13 @@ impl Dispatcher {
         }
         self.lanes.turn(now, commands);
         if self.unreachable(now) {
-            self.fail_queued();
+            self.fail_queued(now, commands);
         }
         while let Some(lane) = self.lanes.find_idle() {
             let mut batch = std::mem::take(&mut self.batch);
+            let model = self.costs.backend(self.lanes.lane_mut(lane).backend).model();
+            self.scheduler.set_cost_model(model);
+            self.compose_anew(model.kind());
             let found = self.scheduler.pop_batch(now, &self.slot(), &mut batch);
             if found {
                 self.dispatch(now, lane, &batch, commands);
@@ -391,20 +318,25 @@ impl Dispatcher {
     fn dispatch<M>(&mut self, now: Time, lane: usize, batch: &Batch, commands: &mut Commands<M>) {
         let flight = &mut self.flights[lane];
         flight.members.clear();
-        flight.sequences = batch.sequences;
+        flight.shape = BatchShape::default();
+        flight.load = Load::default();
         flight.awaited = batch.jobs.len();
+        flight.predicted = batch.cost;
         flight.dispatched = now;
         self.body.clear();
         self.body.extend_from_slice(br#"{"sequences":["#);
         for (index, job) in batch.jobs.iter().enumerate() {
             let key = Key::from_word(job.spec.tag);
-            let pending = self.requests.get_mut(key).expect("a queued job has its request");
-            pending.stage = Stage::InFlight { lane };
+            let part = self.requests.part_mut(key).expect("a queued job has its part");
+            part.stage = Stage::InFlight { lane };
             if index > 0 {
                 self.body.push(b',');
             }
-            self.body.extend_from_slice(&pending.payload);
+            self.body.extend_from_slice(&part.text);
             flight.members.push((key, job.spec.sequences));
+            flight.shape = flight.shape.with(part.shape);
+            flight.load.add(&part.shape);
+            self.backlog.remove(job.spec.customer, &part.shape, part.text.len());
         }
         self.body.extend_from_slice(b"]}");
         self.lanes.lane_mut(lane).codec.sent(Method::Post);
@@ -421,68 +353,86 @@ impl Dispatcher {
     /// Answers the requests whose deadline has passed.
     fn expire<M>(&mut self, now: Time, commands: &mut Commands<M>) {
         while let Some(index) = self.deadlines.pop_due(now) {
-            let Some(key) = self.requests.key_at(index) else { continue };
+            let Some(key) = self.requests.at(index) else { continue };
+            let Some(request) = self.requests.get(key) else { continue };
             self.board.owner.expired.add(1);
-            let failure = Failure::TooSlow { limit: self.config.deadline };
+            let failure = Failure::TooSlow { limit: request.limit };
             self.announce(key, Outcome::Failed(failure));
             self.leave(now, key, commands);
         }
     }
 
     /// Answers all queued requests: nobody is there to work on them.
-    fn fail_queued(&mut self) {
+    fn fail_queued<M>(&mut self, now: Time, commands: &mut Commands<M>) {
         let slot = Slot { sequences_max: u32::MAX };
         let mut batch = std::mem::take(&mut self.batch);
         while self.scheduler.pop_batch(Time::FAR_FUTURE, &slot, &mut batch) {
             for job in &batch.jobs {
+                // Its request may have left with a part before it.
+                let Some(part) = self.requests.part(Key::from_word(job.spec.tag)) else { continue };
+                let request = part.request;
                 let failure = Failure::Backend(String::from("no backend can be reached"));
-                self.complete(Key::from_word(job.spec.tag), Outcome::Failed(failure));
+                self.announce(request, Outcome::Failed(failure));
+                self.leave(now, request, commands);
             }
         }
         self.batch = batch;
     }
 
-    /// A request leaves before its batch was answered: it is out of the queue, or its batch goes on without it.
+    /// A request leaves before it was answered: its parts are out of the queue, and batches go on without
+    /// them.
     fn leave<M>(&mut self, now: Time, key: Key, commands: &mut Commands<M>) {
-        let Some(pending) = self.remove(key) else { return };
-        match pending.stage {
-            Stage::Queued(job) => {
-                self.scheduler.cancel(job);
-                self.stirred = true;
-            }
-            Stage::InFlight { lane } => {
-                let flight = &mut self.flights[lane];
-                flight.awaited -= 1;
-                if flight.awaited == 0
-                    && let Line::Busy(conn) = self.lanes.lane_mut(lane).line
-                {
-                    commands.abort(conn);
-                    self.lane_lost(now, lane, Loss::Orderly, "nobody awaits the answer");
-                }
+        let Some(customer) = self.requests.get(key).map(|request| request.customer) else { return };
+        let mut next = self.forget(key);
+        while let Some(part) = next {
+            let stage;
+            (stage, next) = self.forget_part(part, customer);
+            let Stage::InFlight { lane } = stage else { continue };
+            let flight = &mut self.flights[lane];
+            flight.awaited -= 1;
+            if flight.awaited == 0
+                && let Line::Busy(conn) = self.lanes.lane_mut(lane).line
+            {
+                commands.abort(conn);
+                self.lane_lost(now, lane, Loss::Orderly, "nobody awaits the answer", commands);
             }
         }
     }
 
-    /// Hands a request its outcome and forgets it.
-    fn complete(&mut self, key: Key, outcome: Outcome) {
-        self.announce(key, outcome);
-        self.remove(key);
+    /// Forgets a request that has been answered in full.
+    fn remove(&mut self, key: Key) {
+        let Some(customer) = self.requests.get(key).map(|request| request.customer) else { return };
+        let mut next = self.forget(key);
+        while let Some(part) = next {
+            (_, next) = self.forget_part(part, customer);
+        }
+    }
+
+    /// Forgets a request but not its parts, of which it returns the last.
+    fn forget(&mut self, key: Key) -> Option<Key> {
+        let (request, last) = self.requests.remove(key)?;
+        self.deadlines.set(key.index, Time::FAR_FUTURE);
+        self.customers.leave(request.customer);
+        last
+    }
+
+    /// Forgets a part, queued or not; where it stood, and the part before it.
+    fn forget_part(&mut self, key: Key, customer: CustomerId) -> (Stage, Option<Key>) {
+        let (part, before) = self.requests.remove_part(key);
+        if let Stage::Queued(job) = part.stage {
+            self.scheduler.cancel(job);
+            self.backlog.remove(customer, &part.shape, part.text.len());
+            self.stirred = true;
+        }
+        self.buffers.give_back(part.text);
+        (part.stage, before)
     }
 
     fn announce(&mut self, key: Key, outcome: Outcome) {
-        let Some(pending) = self.requests.get(key) else { return };
-        let Pending { asker, arrived, .. } = *pending;
+        let Some(request) = self.requests.get(key) else { return };
+        let Request { asker, arrived, .. } = *request;
         self.completions
             .push_back((asker.core, Completion { ticket: asker.ticket, arrived, outcome }));
-    }
-
-    fn remove(&mut self, key: Key) -> Option<Pending> {
-        let mut pending = self.requests.remove(key)?;
-        self.by_asker.remove(&pending.asker);
-        self.deadlines.set(key.index, Time::FAR_FUTURE);
-        self.customers.leave(pending.customer);
-        self.buffers.give_back(std::mem::take(&mut pending.payload));
-        Some(pending)
     }
 
     /// Takes one outcome and the core that it is for.
@@ -510,6 +460,7 @@ impl Dispatcher {
         let owner = &self.board.owner;
         owner.queue_requests.set(self.scheduler.len() as u64);
         owner.queue_sequences.set(self.scheduler.sequences());
+        owner.queue_bytes.set(self.backlog.bytes() as u64);
         owner.customers.set(self.customers.len() as u64);
         let in_flight = self.lanes.backends().iter().map(|backend| backend.busy).sum::<usize>();
         owner.batches_in_flight.set(in_flight as u64);

@@ -12,7 +12,7 @@ use std::time::Duration;
 use ringyard_protocol::http1::ClientCodec;
 use ringyard_runtime::app::{Commands, ConnId, ConnectToken, Time};
 
-use super::BackendTarget;
+use super::config::BackendTarget;
 use crate::limits::{
     BACKEND_CONNECT_TIMEOUT, BACKEND_IDLE_MAX, BACKEND_RECONNECT_MAX, BACKEND_RECONNECT_MIN,
 };

@@ -5,10 +5,12 @@
 
 use std::time::Duration;
 
+use ringyard_protocol::json::ItemSpan;
 use ringyard_runtime::app::{CoreIndex, Time};
-use ringyard_scheduler::StrategyKind;
+use ringyard_scheduler::cost::BatchShape;
 
-use super::strategy_route::Scope;
+use super::refusal::Refusal;
+use super::strategy_route::{Change, Scope, State};
 use crate::front::Ticket;
 
 /// The core that owns the queue and the connections to the backends.
@@ -21,21 +23,33 @@ pub struct Submission {
     pub(super) customer: Box<str>,
     /// The sequences as they stood in the request, quotes and escapes included, with commas between.
     pub(super) payload: Vec<u8>,
-    pub(super) sequences: u32,
-    /// Characters of the longest sequence.
-    pub(super) longest: u32,
+    pub(super) shape: BatchShape,
+    /// Each sequence, where they need not stay together; empty where they do.
+    pub(super) apart: Vec<Sequence>,
     pub(super) arrived: Time,
+    /// How long the client is ready to wait, if it said so.
+    pub(super) patience: Option<Duration>,
+}
+
+/// One sequence of a submission.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sequence {
+    pub(super) bytes: usize,
+    pub(super) characters: u32,
+}
+
+impl Sequence {
+    pub(super) fn of(item: &ItemSpan) -> Self {
+        Self { bytes: (item.end - item.start) as usize, characters: item.characters }
+    }
 }
 
 /// Why a request got no results.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Failure {
-    /// More waits than can be answered in good time.
-    #[error("Overloaded: {waiting} requests wait; try again later")]
-    Overloaded { waiting: usize, retry_after: Duration },
-    /// The owner of the queue has more messages waiting than its mailbox holds.
-    #[error("Overloaded: too many requests between cores; try again later")]
-    MailboxFull,
+    /// It is not worth queueing, or there is no room.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// The request's deadline passed.
     #[error("Downstream service too slow: no answer within {} ms", limit.as_millis())]
     TooSlow { limit: Duration },
@@ -47,11 +61,11 @@ pub(super) enum Failure {
 /// What became of a request.
 #[derive(Debug)]
 pub(super) enum Outcome {
-    /// A JSON array: the results in the order of the sequences.
+    /// The results in the order of the sequences, as JSON, with commas between.
     Results(Vec<u8>),
     Failed(Failure),
     /// The strategy in force, after a question or a change.
-    Strategy(StrategyKind, Scope),
+    Strategy(State, Scope),
 }
 
 /// An outcome on its way back to the request.
@@ -73,8 +87,8 @@ pub enum ProxyMail {
     Strategy {
         /// The request that asks.
         ticket: Ticket,
-        /// The strategy to change to.
-        change: Option<StrategyKind>,
+        /// What to change.
+        change: Change,
         /// When the request arrived.
         arrived: Time,
     },

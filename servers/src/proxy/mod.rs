@@ -5,17 +5,22 @@
 //! several, and its outcome comes back the same way. See `mail` for what is said.
 
 mod admission;
+mod backlog;
 mod board;
+mod config;
+mod costs;
 mod customers;
 mod dispatcher;
 mod lanes;
 mod mail;
+mod refusal;
 mod reply;
+mod requests;
 mod strategy_route;
+mod terms;
 
 use std::collections::VecDeque;
 use std::io::Write;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,24 +29,25 @@ use ringyard_protocol::json::ItemSpan;
 use ringyard_protocol::limits::HttpLimits;
 use ringyard_runtime::app::{Commands, CoreIndex, Event, Now, Time};
 use ringyard_runtime::counters::CoreContext;
-use ringyard_scheduler::StrategyKind;
+use ringyard_scheduler::cost::BatchShape;
 
 use crate::buffers::BufferPool;
 use crate::front::{Front, FrontConfig, HalfClosed, Handled, Pages, Server, Service, Ticket};
-use crate::limits::{
-    BACKEND_CONCURRENCY, BACKEND_GRACE, BATCH_SEQUENCES_MAX, CUSTOMER_NAME_BYTES_MAX,
-    ClientTimeouts, MAIL_RETRY, QUEUE_JOBS_MAX, QUEUE_WAIT_MAX, REQUEST_DEADLINE,
-    SEQUENCES_PER_REQUEST_MAX,
-};
+use crate::limits::{CUSTOMER_NAME_BYTES_MAX, ClientTimeouts, MAIL_RETRY};
 use crate::metrics::{ServerCounters, answer_board};
 use crate::request::scan_sequences;
 use crate::response::Response;
 use dispatcher::Dispatcher;
-use mail::{Completion, Failure, OWNER, Outcome, Submission};
-use strategy_route::Scope;
+use mail::{Completion, Failure, OWNER, Outcome, Sequence, Submission};
+use refusal::{Reason, Refusal};
+use strategy_route::Change;
 
 pub use board::ProxyBoard;
+pub use config::{
+    BackendTarget, CompositionChoice, CostSetting, ProxyConfig, Splitting, UnknownCompositionChoice,
+};
 pub use mail::ProxyMail;
+pub use terms::{Books, CustomerBook, Entitlement, Rate};
 
 /// The page that a person can read, and the description that a program can.
 const PAGES: Pages =
@@ -62,63 +68,11 @@ pub fn front_default() -> FrontConfig {
 /// The proxy as engines drive it.
 pub type ProxyServer = Server<Proxy>;
 
+/// Digits of `X-Deadline-Ms`: three years are enough.
+const DEADLINE_DIGITS_MAX: usize = 11;
+
 /// The customer of a request that names none.
 const CUSTOMER_DEFAULT: &str = "default";
-
-/// Where a backend is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BackendTarget {
-    /// Where to connect.
-    pub address: SocketAddr,
-    /// What to send as `Host`.
-    pub host: String,
-    /// The path to post batches to.
-    pub path: String,
-}
-
-/// Configuration of a proxy.
-#[derive(Clone, Debug)]
-pub struct ProxyConfig {
-    /// The backends; at least one.
-    pub backends: Vec<BackendTarget>,
-    /// Batches in flight at one backend. Default 1.
-    pub backend_concurrency: u32,
-    /// The strategy at the start. Default `fcfs`.
-    pub strategy: StrategyKind,
-    /// How long an incomplete batch is held for more. Default: as the strategy has it.
-    pub linger: Option<Duration>,
-    /// Sequences in one batch. Default 5.
-    pub batch_sequences_max: u32,
-    /// Sequences in one request. Default 5; never more than a batch has room for.
-    pub request_sequences_max: u32,
-    /// From a request's arrival to its answer at the latest. Default 10 s.
-    pub deadline: Duration,
-    /// Requests that may be queued. Default 16,384.
-    pub queue_jobs_max: usize,
-    /// Predicted wait above which requests are refused. Default 500 ms.
-    pub queue_wait_max: Duration,
-    /// How long queued requests wait for a backend when none can be reached. Default 1 s.
-    pub backend_grace: Duration,
-}
-
-impl ProxyConfig {
-    /// The defaults, before these backends.
-    #[must_use]
-    pub fn new(backends: Vec<BackendTarget>) -> Self {
-        Self {
-            backends,
-            backend_concurrency: BACKEND_CONCURRENCY,
-            strategy: StrategyKind::Fcfs,
-            linger: None,
-            batch_sequences_max: BATCH_SEQUENCES_MAX,
-            request_sequences_max: SEQUENCES_PER_REQUEST_MAX,
-            deadline: REQUEST_DEADLINE,
-            queue_jobs_max: QUEUE_JOBS_MAX,
-            queue_wait_max: QUEUE_WAIT_MAX,
-            backend_grace: BACKEND_GRACE,
-        }
-    }
-}
 
 /// Makes the server of each core of a plan of `cores` cores; they share their figures, and core 0 owns
 /// the queue.
@@ -149,6 +103,7 @@ pub struct Proxy {
     dispatcher: Option<Box<Dispatcher>>,
     board: Arc<ProxyBoard>,
     request_sequences_max: u32,
+    splitting: Splitting,
     count_detail: String,
     items: Vec<ItemSpan>,
     buffers: BufferPool,
@@ -166,10 +121,11 @@ impl Proxy {
     #[must_use]
     pub fn new(config: Arc<ProxyConfig>, core: CoreIndex, board: Arc<ProxyBoard>) -> Self {
         assert!(!config.backends.is_empty(), "a proxy has at least one backend");
-        let request_sequences_max = config.request_sequences_max.min(config.batch_sequences_max);
+        let request_sequences_max = config.sequences_per_request();
         Self {
             core,
             request_sequences_max,
+            splitting: config.splitting,
             count_detail: format!("Need 1\u{2013}{request_sequences_max} sequences"),
             dispatcher: (core == OWNER)
                 .then(|| Box::new(Dispatcher::new(config, Arc::clone(&board)))),
@@ -197,6 +153,11 @@ impl Proxy {
             response.detail(Status::BAD_REQUEST, &detail);
             return Handled::Now;
         };
+        let Some(patience) = patience_of(request) else {
+            let detail = "X-Deadline-Ms must be a number of milliseconds";
+            response.detail(Status::BAD_REQUEST, detail);
+            return Handled::Now;
+        };
         let Self { request_sequences_max, count_detail, items, .. } = self;
         if !scan_sequences(request.body, *request_sequences_max, count_detail, items, response) {
             return Handled::Now;
@@ -207,9 +168,17 @@ impl Proxy {
             ticket,
             customer: customer.into(),
             payload,
-            sequences: u32::try_from(items.len()).expect("the count was checked above"),
-            longest: items.iter().map(|item| item.characters).max().unwrap_or(0),
+            shape: BatchShape {
+                sequences: items.len() as u64,
+                characters: items.iter().map(|item| u64::from(item.characters)).sum(),
+                longest: items.iter().map(|item| item.characters).max().unwrap_or(0),
+            },
+            apart: match self.splitting {
+                Splitting::Apart if items.len() > 1 => items.iter().map(Sequence::of).collect(),
+                _ => Vec::new(),
+            },
             arrived: now.time,
+            patience,
         };
         let Some(dispatcher) = &mut self.dispatcher else {
             commands.mail(OWNER, ProxyMail::Submit(Box::new(submission)));
@@ -231,7 +200,7 @@ impl Proxy {
         &mut self,
         now: Now,
         ticket: Ticket,
-        change: Option<StrategyKind>,
+        change: Change,
         response: &mut Response,
         commands: &mut Commands<ProxyMail>,
     ) -> Handled {
@@ -239,8 +208,8 @@ impl Proxy {
             commands.mail(OWNER, ProxyMail::Strategy { ticket, change, arrived: now.time });
             return Handled::Later;
         };
-        let active = dispatcher.strategy(now.time, change);
-        strategy_route::write_strategy(active, scope_of(change), response);
+        let state = dispatcher.strategy(now.time, change);
+        strategy_route::write_state(&state, change.scope(), response);
         Handled::Now
     }
 
@@ -267,8 +236,8 @@ impl Proxy {
                 Err(failure) => (submission.ticket, submission.arrived, Outcome::Failed(failure)),
             },
             ProxyMail::Strategy { ticket, change, arrived } => {
-                let active = dispatcher.strategy(now.time, change);
-                (ticket, arrived, Outcome::Strategy(active, scope_of(change)))
+                let state = dispatcher.strategy(now.time, change);
+                (ticket, arrived, Outcome::Strategy(state, change.scope()))
             }
             ProxyMail::Abandon(ticket) => {
                 dispatcher.abandon(now.time, from, ticket, commands);
@@ -291,8 +260,10 @@ impl Proxy {
     ) {
         match message {
             ProxyMail::Submit(submission) => {
+                self.board.cores[usize::from(self.core.0)].refused_mail.add(1);
+                let refusal = Refusal { reason: Reason::Mailbox, retry_after: Duration::ZERO };
                 front.answer(now, submission.ticket, commands, |response| {
-                    write_failure(&Failure::MailboxFull, response);
+                    write_failure(&Failure::Refused(refusal), response);
                 });
             }
             // An outcome must not be lost; a question or a farewell may as well arrive a little later.
@@ -317,14 +288,14 @@ impl Proxy {
             Outcome::Results(results) => {
                 self.board.cores[usize::from(self.core.0)].latency.record(latency);
                 let body = response.start(Status::OK);
-                body.extend_from_slice(br#"{"results":"#);
+                body.extend_from_slice(br#"{"results":["#);
                 body.extend_from_slice(results);
-                write!(body, r#","proxy_latency_ms":{}}}"#, latency.as_millis())
+                write!(body, r#"],"proxy_latency_ms":{}}}"#, latency.as_millis())
                     .expect("a vector takes all writes");
             }
             Outcome::Failed(failure) => write_failure(failure, response),
-            Outcome::Strategy(active, scope) => {
-                strategy_route::write_strategy(*active, *scope, response);
+            Outcome::Strategy(state, scope) => {
+                strategy_route::write_state(state, *scope, response);
             }
         });
         if let (Outcome::Results(results), Some(dispatcher)) = (outcome, &mut self.dispatcher) {
@@ -346,11 +317,6 @@ impl Proxy {
     }
 }
 
-/// What the answer to a change, or to a question, tells.
-fn scope_of(change: Option<StrategyKind>) -> Scope {
-    if change.is_some() { Scope::Active } else { Scope::ActiveAndAll }
-}
-
 /// The customer that a request names; `None` where the name is not a token or too long.
 fn customer_of<'a>(request: &Request<'a>) -> Option<&'a str> {
     let Some(name) = request.head.headers.get("x-customer-id") else {
@@ -364,18 +330,28 @@ fn customer_of<'a>(request: &Request<'a>) -> Option<&'a str> {
     if token { std::str::from_utf8(name).ok() } else { None }
 }
 
+/// How long the client says that it will wait; `None` where that is not a number of milliseconds.
+fn patience_of(request: &Request<'_>) -> Option<Option<Duration>> {
+    let Some(text) = request.head.headers.get("x-deadline-ms") else { return Some(None) };
+    let digits =
+        (1..=DEADLINE_DIGITS_MAX).contains(&text.len()) && text.iter().all(u8::is_ascii_digit);
+    let milliseconds = digits.then(|| std::str::from_utf8(text).ok()?.parse().ok()).flatten()?;
+    Some(Some(Duration::from_millis(milliseconds)))
+}
+
 /// Fills `response` with what a client is told of a failure.
 fn write_failure(failure: &Failure, response: &mut Response) {
     let status = match failure {
-        Failure::Overloaded { .. } | Failure::MailboxFull => Status::SERVICE_UNAVAILABLE,
+        Failure::Refused(refusal) => refusal.reason.status(),
         Failure::TooSlow { .. } => Status::GATEWAY_TIMEOUT,
         Failure::Backend(_) => Status::BAD_GATEWAY,
     };
     response.detail(status, &failure.to_string());
-    match failure {
-        Failure::Overloaded { retry_after, .. } => response.set_retry_after(*retry_after),
-        Failure::MailboxFull => response.set_retry_after(Duration::ZERO),
-        Failure::TooSlow { .. } | Failure::Backend(_) => {}
+    if let Failure::Refused(refusal) = failure {
+        response.add_reason(refusal.reason.name());
+        if status != Status::GATEWAY_TIMEOUT {
+            response.set_retry_after(refusal.retry_after);
+        }
     }
 }
 
@@ -403,12 +379,12 @@ impl Service for Proxy {
                 return self.proxy_classify(now, ticket, request, response, commands);
             }
             ("/strategy", Method::Get | Method::Head) => {
-                return self.strategy(now, ticket, None, response, commands);
+                return self.strategy(now, ticket, Change::default(), response, commands);
             }
             ("/strategy", Method::Post) => {
                 let change =
                     strategy_route::read_change(&request.head.target, request.body, response);
-                if change.is_some() {
+                if let Some(change) = change {
                     return self.strategy(now, ticket, change, response, commands);
                 }
             }

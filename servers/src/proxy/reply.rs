@@ -23,13 +23,6 @@ pub(super) fn scan_results(
     Ok(())
 }
 
-/// Appends the results at `items` of `body` as one JSON array.
-pub(super) fn write_array(body: &[u8], items: &[ItemSpan], out: &mut Vec<u8>) {
-    out.push(b'[');
-    write_items(body, items, out);
-    out.push(b']');
-}
-
 /// Appends the raw texts at `items` of `body`, with commas between.
 pub(super) fn write_items(body: &[u8], items: &[ItemSpan], out: &mut Vec<u8>) {
     for (index, item) in items.iter().enumerate() {

@@ -3,7 +3,11 @@
 mod driver;
 
 mod allocation;
+mod batching;
 mod classifier;
+mod conservation;
+mod customers;
+mod deadlines;
 mod mutated;
 mod overload;
 mod proxy;

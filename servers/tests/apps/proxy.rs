@@ -12,6 +12,7 @@ use crate::driver::{Driver, Fate, answers, post};
 
 pub(crate) type Driven = Driver<ProxyServer>;
 
+/// A proxy that keeps to the rules of the original, in all but what a test changes.
 pub(crate) fn config() -> ProxyConfig {
     let backend = |port| BackendTarget {
         address: ([127, 0, 0, 1], port).into(),
@@ -21,7 +22,7 @@ pub(crate) fn config() -> ProxyConfig {
     ProxyConfig {
         strategy: StrategyKind::Sjf,
         deadline: Duration::from_secs(2),
-        ..ProxyConfig::new(vec![backend(9001)])
+        ..ProxyConfig::new(vec![backend(9001)]).with_parity()
     }
 }
 
@@ -43,7 +44,7 @@ pub(crate) fn classify(customer: &str, texts: &[&str]) -> Vec<u8> {
 }
 
 /// The bodies of the batches that the proxy has sent to a backend since the last call.
-fn batches(driver: &mut Driven, backend: ConnId) -> Vec<serde_json::Value> {
+pub(crate) fn batches(driver: &mut Driven, backend: ConnId) -> Vec<serde_json::Value> {
     let text = driver.take_sent(backend);
     text.split("POST /classify HTTP/1.1\r\n")
         .skip(1)
@@ -66,7 +67,7 @@ pub(crate) fn reply(driver: &mut Driven, backend: ConnId, results: &[&str]) {
 
 /// The one answer that a client has got since the last call: its status and its body.
 #[track_caller]
-fn answer(driver: &mut Driven, client: ConnId) -> (u16, String) {
+pub(crate) fn answer(driver: &mut Driven, client: ConnId) -> (u16, String) {
     let text = driver.take_sent(client);
     let mut list = answers(&text);
     assert_eq!(list.len(), 1, "{text}");
@@ -74,8 +75,15 @@ fn answer(driver: &mut Driven, client: ConnId) -> (u16, String) {
     (status, body)
 }
 
+/// The page of figures.
+pub(crate) fn metrics(driver: &mut Driven) -> String {
+    let conn = driver.accept();
+    driver.receive(conn, b"GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n");
+    answer(driver, conn).1
+}
+
 /// A client that has sent one request.
-fn client(driver: &mut Driven, customer: &str, texts: &[&str]) -> ConnId {
+pub(crate) fn client(driver: &mut Driven, customer: &str, texts: &[&str]) -> ConnId {
     let conn = driver.accept();
     driver.receive(conn, &classify(customer, texts));
     conn

@@ -1,0 +1,206 @@
+//! What the backends' connections tell the dispatcher: that they are there, have replied, or are gone.
+
+use ringyard_protocol::http1::Response;
+use ringyard_runtime::app::{Commands, ConnId, ConnectToken, Event, Now, Origin, Time};
+
+use super::{Dispatcher, Flight};
+use crate::proxy::lanes::Loss;
+use crate::proxy::mail::{Failure, Outcome};
+use crate::proxy::reply::{scan_results, write_items};
+use crate::slab::Key;
+
+impl Dispatcher {
+    /// Takes an event of a backend's connection; events of unknown connections are none of ours.
+    pub(in crate::proxy) fn event<M>(
+        &mut self,
+        now: Now,
+        event: Event<'_, M>,
+        commands: &mut Commands<M>,
+    ) {
+        match event {
+            Event::Opened { conn, origin: Origin::Connected { token } } => {
+                self.opened(now.time, token, conn, commands);
+            }
+            Event::ConnectFailed { token, .. } => {
+                self.lanes.connect_failed(now.time, token);
+                self.show_lanes();
+            }
+            Event::Received { conn, bytes } => self.received(now.time, conn, bytes, commands),
+            Event::PeerClosed { conn } => {
+                if let Some(lane) = self.lanes.of_conn(conn) {
+                    self.peer_closed(now.time, lane, conn, commands);
+                }
+            }
+            Event::Failed { conn, error } => {
+                if let Some(lane) = self.lanes.of_conn(conn) {
+                    self.lane_lost(now.time, lane, Loss::Failure, &error.to_string(), commands);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn opened<M>(
+        &mut self,
+        now: Time,
+        token: ConnectToken,
+        conn: ConnId,
+        commands: &mut Commands<M>,
+    ) {
+        if self.lanes.opened(now, token, conn, commands).is_some() {
+            self.stirred = true;
+            self.show_lanes();
+        }
+    }
+
+    fn received<M>(
+        &mut self,
+        now: Time,
+        conn: ConnId,
+        mut bytes: &[u8],
+        commands: &mut Commands<M>,
+    ) {
+        while let Some(lane) = self.lanes.of_conn(conn) {
+            // The codec is lent to the reply, which the rest of `self` has to act on.
+            let mut codec = std::mem::take(&mut self.lanes.lane_mut(lane).codec);
+            let outcome = match codec.next(&mut bytes, &self.reply_limits) {
+                Ok(None) => None,
+                Ok(Some(reply)) => {
+                    self.replied(now, lane, &reply, commands);
+                    Some(reply.keep_alive)
+                }
+                Err(error) => {
+                    self.lane_lost(now, lane, Loss::Failure, &error.to_string(), commands);
+                    commands.abort(conn);
+                    return;
+                }
+            };
+            self.lanes.lane_mut(lane).codec = codec;
+            match outcome {
+                None => return,
+                Some(true) => {}
+                Some(false) => {
+                    commands.close(conn);
+                    self.lane_lost(now, lane, Loss::Orderly, "connection closed", commands);
+                }
+            }
+        }
+    }
+
+    fn peer_closed<M>(&mut self, now: Time, lane: usize, conn: ConnId, commands: &mut Commands<M>) {
+        let mut codec = std::mem::take(&mut self.lanes.lane_mut(lane).codec);
+        // The end of the connection may be the end of a reply.
+        let loss = match codec.end() {
+            Ok(Some(reply)) => {
+                self.replied(now, lane, &reply, commands);
+                Loss::Orderly
+            }
+            Ok(None) | Err(_) => Loss::Failure,
+        };
+        commands.close(conn);
+        self.lane_lost(now, lane, loss, "backend closed the connection", commands);
+    }
+
+    /// Hands the results of a reply to the members of its batch.
+    fn replied<M>(
+        &mut self,
+        now: Time,
+        lane: usize,
+        reply: &Response<'_>,
+        commands: &mut Commands<M>,
+    ) {
+        let mut flight = std::mem::take(&mut self.flights[lane]);
+        let mut items = std::mem::take(&mut self.items);
+        match scan_results(reply, flight.sequences(), &mut items) {
+            Ok(()) => {
+                self.learn(now, lane, &flight);
+                let mut rest = items.as_slice();
+                for (key, sequences) in flight.members.drain(..) {
+                    let own;
+                    (own, rest) = rest.split_at(sequences as usize);
+                    if let Some(part) = self.requests.part_mut(key) {
+                        part.text.clear();
+                        write_items(reply.body, own, &mut part.text);
+                        self.part_answered(now, key);
+                    }
+                }
+            }
+            Err(reason) => self.fail_members(now, &mut flight, &reason, commands),
+        }
+        self.items = items;
+        self.flights[lane] = flight;
+        self.lanes.release(now, lane);
+        self.stirred = true;
+    }
+
+    /// Takes note of what a batch took.
+    fn learn(&mut self, now: Time, lane: usize, flight: &Flight) {
+        let took = now.since(flight.dispatched);
+        self.pace.record(took, &flight.load);
+        let backend = self.lanes.lane_mut(lane).backend;
+        self.costs.observe(backend, &flight.shape, flight.predicted, took);
+        self.board.show_costs(backend, self.costs.backend(backend));
+    }
+
+    /// A part has its results. With the last of them its request is answered, unless that is too late.
+    fn part_answered(&mut self, now: Time, key: Key) {
+        if !self.requests.answered(key) {
+            return;
+        }
+        let request = self.requests.part(key).expect("it was answered just now").request;
+        let asked = *self.requests.get(request).expect("a part has its request");
+        if asked.deadline() < now {
+            let limit = asked.limit;
+            self.board.owner.expired.add(1);
+            self.announce(request, Outcome::Failed(Failure::TooSlow { limit }));
+            self.remove(request);
+            return;
+        }
+        let mut results = self.buffers.take();
+        self.requests.write_results(request, &mut results);
+        self.announce(request, Outcome::Results(results));
+        self.remove(request);
+    }
+
+    /// The connection of a lane is gone; its batch, if it carried one, has failed.
+    pub(super) fn lane_lost<M>(
+        &mut self,
+        now: Time,
+        lane: usize,
+        loss: Loss,
+        reason: &str,
+        commands: &mut Commands<M>,
+    ) {
+        let mut flight = std::mem::take(&mut self.flights[lane]);
+        self.lanes.lost(now, lane, loss);
+        self.fail_members(now, &mut flight, reason, commands);
+        self.flights[lane] = flight;
+        self.show_lanes();
+        self.stirred = true;
+    }
+
+    fn fail_members<M>(
+        &mut self,
+        now: Time,
+        flight: &mut Flight,
+        reason: &str,
+        commands: &mut Commands<M>,
+    ) {
+        if !flight.members.is_empty() {
+            self.board.owner.batches_failed.add(1);
+        }
+        // None of them is awaited from this batch any more, whatever becomes of the rest of its request.
+        for (key, _) in &flight.members {
+            if let Some(part) = self.requests.part_mut(*key) {
+                part.stage = super::Stage::Answered;
+            }
+        }
+        for (key, _) in flight.members.drain(..) {
+            if let Some(part) = self.requests.part(key) {
+                let request = part.request;
+                self.announce(request, Outcome::Failed(Failure::Backend(reason.to_owned())));
+                self.leave(now, request, commands);
+            }
+        }
+    }
+}

@@ -14,7 +14,9 @@ use ringyard_servers::limits::{
     BACKEND_CONCURRENCY, BACKEND_CONCURRENCY_CEILING, BATCH_SEQUENCES_CEILING, BATCH_SEQUENCES_MAX,
     QUEUE_BYTES_MAX, QUEUE_JOBS_MAX, SEQUENCES_PER_REQUEST_MAX,
 };
-use ringyard_servers::proxy::{self, CompositionChoice, CostSetting, ProxyConfig, Splitting};
+use ringyard_servers::proxy::{
+    self, CompositionChoice, ConcurrencyRule, CostSetting, ProxyConfig, Shedding, Splitting,
+};
 
 use crate::backend_url::BackendUrl;
 use crate::customers::{self, Handover};
@@ -95,6 +97,16 @@ struct BatchingArgs {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(BACKEND_CONCURRENCY_CEILING)))]
     backend_concurrency: u32,
 
+    /// How many of these are used: fixed (all), aimd or gradient (as many as the backend works on without making
+    /// them wait, judged by how much longer than predicted batches take)
+    #[arg(long, value_enum, default_value_t = ConcurrencyArg::Fixed)]
+    adaptive_concurrency: ConcurrencyArg,
+
+    /// What becomes of those who have waited long already: never (they go on waiting), or codel (in a queue that
+    /// stands they are refused with 503, so that those who came later are served in time)
+    #[arg(long, value_enum, default_value_t = SheddingArg::Never)]
+    shedding: SheddingArg,
+
     /// From a request's arrival to its answer at the latest; then it is 504
     #[arg(long, value_name = "TIME", env = "RINGYARD_DEADLINE", default_value = "10s")]
     #[arg(value_parser = humantime::parse_duration)]
@@ -162,6 +174,38 @@ impl CostArgs {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
+enum ConcurrencyArg {
+    Fixed,
+    Aimd,
+    Gradient,
+}
+
+impl From<ConcurrencyArg> for ConcurrencyRule {
+    fn from(argument: ConcurrencyArg) -> Self {
+        match argument {
+            ConcurrencyArg::Fixed => Self::Fixed,
+            ConcurrencyArg::Aimd => Self::Aimd,
+            ConcurrencyArg::Gradient => Self::Gradient,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SheddingArg {
+    Never,
+    Codel,
+}
+
+impl From<SheddingArg> for Shedding {
+    fn from(argument: SheddingArg) -> Self {
+        match argument {
+            SheddingArg::Never => Self::Never,
+            SheddingArg::Codel => Self::Codel,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
 enum HalfClosedArg {
     /// It has left: drop its requests
     Abandon,
@@ -175,6 +219,8 @@ pub(crate) fn run(arguments: &ProxyArgs) -> Result<ExitCode, CommandError> {
         arguments.backend.iter().map(BackendUrl::resolve).collect::<Result<Vec<_>, _>>()?;
     let config = ProxyConfig {
         backend_concurrency: batching.backend_concurrency,
+        concurrency_rule: batching.adaptive_concurrency.into(),
+        shedding: batching.shedding.into(),
         strategy: arguments.strategy,
         composition: arguments.composition,
         cost: arguments.costs.setting(),

@@ -57,6 +57,16 @@ pub const QUEUE_JOBS_ALWAYS: usize = 64;
 /// [`QUEUE_JOBS_ALWAYS`] wait. Also how long after an overload the last queued request is answered.
 pub const QUEUE_WAIT_MAX: Duration = Duration::from_millis(500);
 
+/// In a queue that stands, whoever has waited for longer than so many batches take is refused, where that was
+/// asked for.
+pub const CODEL_TARGET_BATCHES: u32 = 4;
+
+/// A queue stands if its oldest has waited for too long for as long as so many batches take.
+pub const CODEL_INTERVAL_BATCHES: u32 = 20;
+
+/// The shortest wait that counts as too long.
+pub const CODEL_TARGET_MIN: Duration = Duration::from_millis(5);
+
 /// From a request's arrival to its answer; past it the answer is 504.
 pub const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 

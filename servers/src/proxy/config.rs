@@ -101,6 +101,28 @@ pub enum Splitting {
     Apart,
 }
 
+/// How many of the batches that a backend may have in flight it has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ConcurrencyRule {
+    /// As many as there are to send.
+    #[default]
+    Fixed,
+    /// One more for each batch that was not slow, a fifth fewer for each that was.
+    Aimd,
+    /// In proportion to how slow batches are, and a little more.
+    Gradient,
+}
+
+/// What becomes of those who have waited long already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shedding {
+    /// They go on waiting for their turn or their deadline.
+    #[default]
+    Never,
+    /// In a queue that stands they are refused, so that those who came later are served in time.
+    Codel,
+}
+
 /// Configuration of a proxy.
 #[derive(Clone, Debug)]
 pub struct ProxyConfig {
@@ -108,6 +130,10 @@ pub struct ProxyConfig {
     pub backends: Vec<BackendTarget>,
     /// Batches in flight at one backend. Default 1.
     pub backend_concurrency: u32,
+    /// How many of these are used. Default: all.
+    pub concurrency_rule: ConcurrencyRule,
+    /// What becomes of those who have waited long already. Default: they go on waiting.
+    pub shedding: Shedding,
     /// The strategy at the start. Default `fcfs`.
     pub strategy: StrategyKind,
     /// What `fair` means. Default: by weight, where everybody pays its share of what batches cost.
@@ -147,6 +173,8 @@ impl ProxyConfig {
         Self {
             backends,
             backend_concurrency: BACKEND_CONCURRENCY,
+            concurrency_rule: ConcurrencyRule::default(),
+            shedding: Shedding::default(),
             strategy: StrategyKind::Fcfs,
             fair: FairRule::Deficit,
             composition: CompositionChoice::default(),

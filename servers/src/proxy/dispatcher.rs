@@ -7,6 +7,7 @@
 
 mod admit;
 mod events;
+mod shed;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -25,12 +26,13 @@ use ringyard_scheduler::{
 use super::admission::{Load, Pace};
 use super::backlog::Backlog;
 use super::board::ProxyBoard;
-use super::config::{CompositionChoice, ProxyConfig};
+use super::config::{CompositionChoice, ProxyConfig, Shedding};
 use super::costs::Costs;
 use super::customers::Customers;
 use super::lanes::{Lanes, Line, Loss};
 use super::mail::{Completion, Failure, Outcome, Submission};
 use super::requests::{Asker, Request, Requests, Stage};
+use super::shedding::Codel;
 use super::strategy_route::{Change, State};
 use super::terms::{CustomerBook, Meters};
 use crate::buffers::BufferPool;
@@ -78,6 +80,11 @@ pub(super) struct Dispatcher {
     /// By lane.
     flights: Vec<Flight>,
     pace: Pace,
+    codel: Codel,
+    /// When the last batch left, and whether it left others behind.
+    left_behind_at: Option<Time>,
+    /// Requests by arrival, as far as they may have to be refused for having waited. Some have gone.
+    arrivals: VecDeque<Key>,
     /// Outcomes not yet handed on.
     completions: VecDeque<(CoreIndex, Completion)>,
     /// Something has changed that may allow a batch to leave.
@@ -113,7 +120,8 @@ fn weight_of(terms: CustomerTerms) -> u32 {
 impl Dispatcher {
     /// An empty queue before backends that are still to be connected.
     pub(super) fn new(config: Arc<ProxyConfig>, board: Arc<ProxyBoard>) -> Self {
-        let lanes = Lanes::new(&config.backends, config.backend_concurrency);
+        let lanes =
+            Lanes::new(&config.backends, config.backend_concurrency, config.concurrency_rule);
         let flights = config.backends.len() * config.backend_concurrency as usize;
         let costs = Costs::new(config.cost, config.backends.len());
         let model = costs.common().model();
@@ -147,6 +155,9 @@ impl Dispatcher {
             lanes,
             flights: (0..flights).map(|_| Flight::default()).collect(),
             pace: Pace::default(),
+            codel: Codel::default(),
+            left_behind_at: None,
+            arrivals: VecDeque::new(),
             completions: VecDeque::new(),
             stirred: true,
             batch: Batch::default(),
@@ -196,6 +207,9 @@ impl Dispatcher {
             rest = after.strip_prefix(b",").unwrap_or(after);
         }
         self.deadlines.set(key.index, deadline);
+        if self.config.shedding == Shedding::Codel {
+            self.arrivals.push_back(key);
+        }
         self.stirred = true;
         Ok(())
     }
@@ -294,6 +308,7 @@ impl Dispatcher {
             self.fail_queued(now, commands);
         }
         while let Some(lane) = self.lanes.find_idle() {
+            self.shed(now, commands);
             let mut batch = std::mem::take(&mut self.batch);
             let model = self.costs.backend(self.lanes.lane_mut(lane).backend).model();
             self.scheduler.set_cost_model(model);
@@ -301,6 +316,10 @@ impl Dispatcher {
             let found = self.scheduler.pop_batch(now, &self.slot(), &mut batch);
             if found {
                 self.dispatch(now, lane, &batch, commands);
+                if let Some(before) = self.left_behind_at {
+                    self.codel.record(now.since(before));
+                }
+                self.left_behind_at = (!self.scheduler.is_empty()).then_some(now);
             }
             self.batch = batch;
             if !found {

@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use ringyard_protocol::http1::ClientCodec;
 use ringyard_runtime::app::{Commands, ConnId, ConnectToken, Time};
+use ringyard_scheduler::cost::Cost;
 
-use super::config::BackendTarget;
+use super::concurrency::Limiter;
+use super::config::{BackendTarget, ConcurrencyRule};
 use crate::limits::{
     BACKEND_CONNECT_TIMEOUT, BACKEND_IDLE_MAX, BACKEND_RECONNECT_MAX, BACKEND_RECONNECT_MIN,
 };
@@ -59,6 +61,8 @@ pub(super) struct Backend {
     /// Lanes that are connected.
     pub(super) up: usize,
     pub(super) busy: usize,
+    /// How many may be.
+    pub(super) limiter: Limiter,
     /// Lanes that are trying to connect.
     trying: usize,
     /// Pause before the next attempt after a failed one.
@@ -79,7 +83,7 @@ pub(super) struct Lanes {
 
 impl Lanes {
     /// `concurrency` lanes to each of `targets`, none connected yet.
-    pub(super) fn new(targets: &[BackendTarget], concurrency: u32) -> Self {
+    pub(super) fn new(targets: &[BackendTarget], concurrency: u32, rule: ConcurrencyRule) -> Self {
         let mut lanes = Vec::new();
         let mut backends = Vec::new();
         for (backend, target) in targets.iter().enumerate() {
@@ -87,6 +91,7 @@ impl Lanes {
                 target: target.clone(),
                 up: 0,
                 busy: 0,
+                limiter: Limiter::new(rule, concurrency),
                 trying: 0,
                 pause: BACKEND_RECONNECT_MIN,
                 down_since: Time::ZERO,
@@ -119,6 +124,17 @@ impl Lanes {
         self.backends.iter().map(|backend| backend.up).sum()
     }
 
+    /// Batches that may be in flight at once, over all backends that are connected.
+    pub(super) fn usable(&self) -> usize {
+        self.backends.iter().map(|backend| backend.up.min(backend.limiter.allowed())).sum()
+    }
+
+    /// Takes note of what a batch on a lane, which is still busy, took beside what was predicted.
+    pub(super) fn observe(&mut self, index: usize, predicted: Cost, took: Duration) {
+        let backend = &mut self.backends[self.lanes[index].backend];
+        backend.limiter.observe(predicted, took, backend.busy);
+    }
+
     /// Since when no backend could be reached; `None` while one can.
     pub(super) fn all_down_since(&self) -> Option<Time> {
         if self.up() > 0 {
@@ -127,12 +143,17 @@ impl Lanes {
         self.backends.iter().map(|backend| backend.down_since).max()
     }
 
-    /// A free lane of the backend with the fewest batches in flight; equals take turns.
+    /// A free lane of the backend with the fewest batches in flight, of those that may have more; equals take
+    /// turns.
     pub(super) fn find_idle(&self) -> Option<usize> {
         let count = self.lanes.len();
         (0..count)
             .map(|step| (self.turn + step) % count)
-            .filter(|&index| matches!(self.lanes[index].line, Line::Idle(_)))
+            .filter(|&index| {
+                let Lane { line, backend, .. } = &self.lanes[index];
+                let backend = &self.backends[*backend];
+                matches!(line, Line::Idle(_)) && backend.busy < backend.limiter.allowed()
+            })
             .min_by_key(|&index| self.backends[self.lanes[index].backend].busy)
     }
 
@@ -209,6 +230,9 @@ impl Lanes {
             Line::Idle(conn) => conn,
             Line::Busy(conn) => {
                 backend.busy -= 1;
+                if loss == Loss::Failure {
+                    backend.limiter.failed();
+                }
                 conn
             }
             Line::Down { .. } | Line::Connecting { .. } | Line::Cancelling => return,

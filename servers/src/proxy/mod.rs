@@ -7,6 +7,7 @@
 mod admission;
 mod backlog;
 mod board;
+mod concurrency;
 mod config;
 mod costs;
 mod customers;
@@ -16,6 +17,7 @@ mod mail;
 mod refusal;
 mod reply;
 mod requests;
+mod shedding;
 mod strategy_route;
 mod terms;
 
@@ -44,7 +46,8 @@ use strategy_route::Change;
 
 pub use board::ProxyBoard;
 pub use config::{
-    BackendTarget, CompositionChoice, CostSetting, ProxyConfig, Splitting, UnknownCompositionChoice,
+    BackendTarget, CompositionChoice, ConcurrencyRule, CostSetting, ProxyConfig, Shedding,
+    Splitting, UnknownCompositionChoice,
 };
 pub use mail::ProxyMail;
 pub use terms::{Books, CustomerBook, Entitlement, Rate};

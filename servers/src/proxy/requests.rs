@@ -104,6 +104,21 @@ impl Requests {
         self.requests.get(key)
     }
 
+    /// Whether no part of a request has left the queue yet.
+    pub(super) fn is_waiting(&self, key: Key) -> bool {
+        let mut next = match self.requests.get(key) {
+            Some(request) => request.last,
+            None => return false,
+        };
+        while let Some(part) = next.and_then(|key| self.parts.get(key)) {
+            if !matches!(part.stage, Stage::Queued(_)) {
+                return false;
+            }
+            next = part.before;
+        }
+        true
+    }
+
     pub(super) fn part(&self, key: Key) -> Option<&Part> {
         self.parts.get(key)
     }

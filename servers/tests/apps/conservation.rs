@@ -8,7 +8,9 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use ringyard_runtime::app::{ConnError, ConnId, Event};
 use ringyard_scheduler::StrategyKind;
-use ringyard_servers::proxy::{CompositionChoice, ProxyConfig, Splitting};
+use ringyard_servers::proxy::{
+    CompositionChoice, ConcurrencyRule, ProxyConfig, Shedding, Splitting,
+};
 
 use crate::driver::{Fate, answers, post};
 use crate::proxy::{Driven, config, metrics, reply, server};
@@ -219,12 +221,20 @@ proptest! {
         strategy in strategy(),
         composition in composition(),
         splits in any::<bool>(),
+        sheds in any::<bool>(),
+        concurrency_rule in select(vec![
+            ConcurrencyRule::Fixed,
+            ConcurrencyRule::Aimd,
+            ConcurrencyRule::Gradient,
+        ]),
         happenings in prop::collection::vec(happening(), 1..120),
     ) {
         let splitting = if splits { Splitting::Apart } else { Splitting::Together };
         let backend_concurrency = 2;
+        let shedding = if sheds { Shedding::Codel } else { Shedding::Never };
+        let config = ProxyConfig { shedding, concurrency_rule, ..config() };
         let config =
-            ProxyConfig { strategy, splitting, backend_concurrency, ..config() };
+            ProxyConfig { strategy, splitting, backend_concurrency, ..config };
         check(ProxyConfig { composition, ..config }, happenings);
     }
 }

@@ -1,12 +1,13 @@
 //! A proxy that is offered more than its backend can do, in virtual time: it goes on doing what it can, and
 //! refuses the rest at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use ringyard_runtime::app::{ConnId, Time};
 use ringyard_scheduler::StrategyKind;
-use ringyard_servers::proxy::ProxyConfig;
+use ringyard_servers::limits::CODEL_TARGET_BATCHES;
+use ringyard_servers::proxy::{ProxyConfig, Shedding};
 
 use crate::driver::answers;
 use crate::proxy::{Driven, classify, config, reply, server};
@@ -27,12 +28,17 @@ struct Yard {
     working: Option<(Time, usize)>,
     waiting: BTreeMap<ConnId, Time>,
     answered: Vec<Time>,
+    /// What the last hundred answers took.
+    latencies: VecDeque<Duration>,
     refused: usize,
+    /// Whether some are refused only after they have waited.
+    sheds: bool,
 }
 
 impl Yard {
-    fn new(strategy: StrategyKind) -> Self {
-        let mut driver = server(ProxyConfig { strategy, ..config() });
+    fn new(config: ProxyConfig) -> Self {
+        let sheds = config.shedding != Shedding::Never;
+        let mut driver = server(config);
         let backend = driver.connect();
         Self {
             driver,
@@ -40,7 +46,9 @@ impl Yard {
             working: None,
             waiting: BTreeMap::new(),
             answered: Vec::new(),
+            latencies: VecDeque::new(),
             refused: 0,
+            sheds,
         }
     }
 
@@ -81,7 +89,7 @@ impl Yard {
 
     /// Takes note of the answers that have come.
     fn collect(&mut self) {
-        let Self { driver, waiting, answered, refused, .. } = self;
+        let Self { driver, waiting, answered, latencies, refused, sheds, .. } = self;
         let now = driver.now;
         waiting.retain(|conn, arrived| {
             let text = driver.take_sent(*conn);
@@ -89,9 +97,15 @@ impl Yard {
                 return true;
             }
             match answers(&text)[0].0 {
-                200 => answered.push(now),
+                200 => {
+                    answered.push(now);
+                    latencies.push_back(now.since(*arrived));
+                    if latencies.len() > 100 {
+                        latencies.pop_front();
+                    }
+                }
                 503 => {
-                    assert_eq!(*arrived, now, "a refusal comes at once");
+                    assert!(*sheds || *arrived == now, "a refusal comes at once");
                     *refused += 1;
                 }
                 status => panic!("{status} under overload"),
@@ -104,7 +118,7 @@ impl Yard {
 
 #[track_caller]
 fn check(strategy: StrategyKind, tenths: u32) {
-    let mut yard = Yard::new(strategy);
+    let mut yard = Yard::new(ProxyConfig { strategy, ..config() });
     let start = yard.driver.now;
     let arrivals = CAPACITY * SECONDS * tenths / 10;
     let gap = Duration::from_secs(u64::from(SECONDS)) / arrivals;
@@ -141,4 +155,32 @@ fn goodput_holds_under_three_times_the_capacity() {
 #[test]
 fn goodput_holds_under_six_times_the_capacity() {
     StrategyKind::ALL.iter().for_each(|strategy| check(*strategy, 60));
+}
+
+/// Two seconds of three times the capacity with no bound on the queue: how many are answered, and how late
+/// the last hundred of them.
+fn unbounded(shedding: Shedding) -> (u32, Duration) {
+    let linger = Some(Duration::ZERO);
+    let queue_wait_max = Duration::MAX;
+    let strategy = StrategyKind::Fcfs;
+    let mut yard =
+        Yard::new(ProxyConfig { strategy, linger, queue_wait_max, shedding, ..config() });
+    let start = yard.driver.now;
+    let gap = Duration::from_secs(1) / (3 * CAPACITY);
+    for number in 0..6 * CAPACITY {
+        yard.advance(start + gap * number);
+        yard.arrive(number % 7);
+    }
+    let latest = yard.latencies.iter().max().copied().expect("some are answered");
+    assert_eq!(yard.refused > 0, shedding == Shedding::Codel);
+    (u32::try_from(yard.answered.len()).expect("a count"), latest)
+}
+
+#[test]
+fn controlled_delay_keeps_those_who_are_answered_from_waiting() {
+    let (answered, latest) = unbounded(Shedding::Never);
+    assert!(answered * 10 >= SECONDS * CAPACITY * 9 && latest > Duration::from_secs(1));
+    let (answered, latest) = unbounded(Shedding::Codel);
+    assert!(answered * 10 >= SECONDS * CAPACITY * 9, "{answered}");
+    assert!(latest <= BATCH_TIME * (CODEL_TARGET_BATCHES + 2), "{latest:?}");
 }

@@ -129,7 +129,7 @@ impl Dispatcher {
 
     /// How long the backends need for `ahead`.
     pub(super) fn predicted_wait(&self, ahead: &Load) -> Duration {
-        self.pace.predicted_wait(ahead, &self.costs.common().model(), self.lanes.up())
+        self.pace.predicted_wait(ahead, &self.costs.common().model(), self.lanes.usable())
     }
 
     /// Counts a refusal and says when there is likely to be room again.

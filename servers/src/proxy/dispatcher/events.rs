@@ -137,6 +137,7 @@ impl Dispatcher {
     fn learn(&mut self, now: Time, lane: usize, flight: &Flight) {
         let took = now.since(flight.dispatched);
         self.pace.record(took, &flight.load);
+        self.lanes.observe(lane, flight.predicted, took);
         let backend = self.lanes.lane_mut(lane).backend;
         self.costs.observe(backend, &flight.shape, flight.predicted, took);
         self.board.show_costs(backend, self.costs.backend(backend));

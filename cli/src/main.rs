@@ -4,12 +4,14 @@
 
 mod backend_url;
 mod classifier;
+mod compute;
 mod customers;
 mod demo;
 mod load;
 mod proxy;
 mod serve;
 mod simulate;
+mod study;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -36,19 +38,23 @@ struct Arguments {
 enum Command {
     Demo(demo::DemoArgs),
     Classifier(classifier::ClassifierArgs),
+    Compute(compute::ComputeArgs),
     Proxy(proxy::ProxyArgs),
     Load(Box<ringyard_bench::load::command::LoadArgs>),
     /// Play the load-balancing study in a simulator: which policy spreads requests best over servers
     Simulate(ringyard_simulator::study::command::Args),
+    Study(study::StudyArgs),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Classifier(arguments) => classifier::run(&arguments),
+        Command::Compute(arguments) => compute::run(&arguments),
         Command::Proxy(arguments) => proxy::run(&arguments),
         Command::Load(arguments) => Ok(load::run(&arguments)),
         Command::Simulate(arguments) => simulate::run(&arguments),
+        Command::Study(arguments) => study::run(&arguments),
     };
     result.unwrap_or_else(|error| {
         complain(error.as_ref());

@@ -189,7 +189,16 @@ pub(crate) fn run<A: App + 'static>(
     plan: Plan,
     make: impl Fn(CoreContext) -> A + Send + Sync + 'static,
 ) -> Result<ExitCode, CommandError> {
-    run_with(name, details, launch(plan, make)?, Signals::handle)
+    run_launched(name, details, launch(plan, make)?)
+}
+
+/// As [`run`], for a server that has been launched.
+pub(crate) fn run_launched(
+    name: &str,
+    details: &str,
+    running: Running,
+) -> Result<ExitCode, CommandError> {
+    run_with(name, details, running, Signals::handle)
 }
 
 /// As [`run`]; SIGHUP calls `reload`.

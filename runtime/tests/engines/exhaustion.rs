@@ -8,6 +8,7 @@ use std::thread;
 use ringyard_runtime::app::Event;
 use ringyard_runtime::plan::EngineKind;
 use ringyard_runtime::running::Running;
+use socket2::{Domain, Socket, Type};
 
 use crate::harness::{
     HANG, ask, connect, finish, is_alone, noise, open_connections, plan, start, start_echo,
@@ -100,6 +101,7 @@ pub(crate) fn descriptors_that_run_out_stop_nobody_else(engine: EngineKind) {
     // Lowered first: an accept that waits for connections keeps the limit that it was submitted under.
     let limit = descriptors() + 60;
     limit_descriptors(limit);
+    let last = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     let running = start_echo(plan(engine));
     let limits = fs::read_to_string("/proc/self/limits").unwrap();
     let raised = format!("Max open files            {limit:<20} {limit:<20}");
@@ -107,13 +109,14 @@ pub(crate) fn descriptors_that_run_out_stop_nobody_else(engine: EngineKind) {
     let echo = |client: &mut TcpStream| assert_eq!(ask(client, b"here", 4), b"here");
     let mut served: Vec<_> = (0..10).map(|_| connect(&running)).collect();
     served.iter_mut().for_each(echo);
-    // More clients, until not even they get a descriptor. The kernel completes the connections for which the
-    // server has none; they wait in its queue.
+    // More clients, until not even they get a descriptor, and one that has had its own from the start. The
+    // kernel completes the connections for which the server has none; they wait in its queue.
     let mut waiting: Vec<_> = Vec::new();
     while let Ok(client) = TcpStream::connect(running.addresses()[0]) {
         waiting.push(client);
     }
-    assert!(!waiting.is_empty());
+    last.connect(&running.addresses()[0].into()).unwrap();
+    waiting.push(last.into());
     let counters = &running.counters()[0];
     wait_until("accepting fails", || counters.accept_failures.get() > 1);
     let turns = counters.turns.get();

@@ -20,7 +20,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::queue::{Member, Outcome, Queue, Results};
+use super::queue::{Failure, Member, Outcome, Queue, Results};
 use crate::limits::{POOL_IDLE, READY_CONNECT};
 
 #[derive(Serialize)]
@@ -140,16 +140,22 @@ impl Backends {
     }
 
     /// The results of a batch of so many sequences.
-    async fn classify(&self, first: usize, batch: Bytes, count: usize) -> Result<Results, String> {
-        let reply = timeout(self.deadline, self.post(first, &batch)).await;
-        let reply = reply.map_err(|_elapsed| String::from("backend did not answer in time"))??;
-        let BatchReply { results } = serde_json::from_slice(&reply)
-            .map_err(|error| format!("backend sent a reply that cannot be read: {error}"))?;
-        if results.len() != count {
-            return Err(format!("backend sent {} results for {count} sequences", results.len()));
-        }
-        Ok(results)
+    async fn classify(&self, first: usize, batch: Bytes, count: usize) -> Outcome {
+        let Ok(reply) = timeout(self.deadline, self.post(first, &batch)).await else {
+            return Err(Failure::TooSlow);
+        };
+        reply.and_then(|reply| results_of(&reply, count)).map_err(Failure::Backend)
     }
+}
+
+/// The results in a backend's reply to a batch of so many sequences.
+fn results_of(reply: &[u8], count: usize) -> Result<Results, String> {
+    let BatchReply { results } = serde_json::from_slice(reply)
+        .map_err(|error| format!("backend sent a reply that cannot be read: {error}"))?;
+    if results.len() != count {
+        return Err(format!("backend sent {} results for {count} sequences", results.len()));
+    }
+    Ok(results)
 }
 
 fn with_cause(error: &(dyn std::error::Error + 'static)) -> String {
@@ -192,7 +198,9 @@ async fn serve_batch(queue: &Queue, backends: &Backends, backend: usize, members
     let started = Instant::now();
     let outcome = tokio::select! {
         outcome = backends.classify(backend, Bytes::from(batch), count) => outcome,
-        () = all_left(&mut answers) => Err(String::from("nobody awaits the answer")),
+        () = all_left(&mut answers) => {
+            Err(Failure::Backend(String::from("nobody awaits the answer")))
+        }
     };
     queue.batch_ended(&customers, outcome.is_ok().then(|| started.elapsed()));
     // An answer that cannot be sent belongs to a client that has left.

@@ -23,7 +23,7 @@ use serde::Serialize;
 use tokio::time::{Instant, timeout};
 
 use self::backends::{Backends, dispatch};
-use self::queue::{Overloaded, Queue, Results};
+use self::queue::{Failure, Overloaded, Queue, Results};
 use crate::answer::{detail, retry_after};
 use crate::body::{self, BodyLimits};
 use crate::listen::LaunchError;
@@ -115,10 +115,11 @@ async fn proxy_classify(
             let proxy_latency_ms = u64::try_from(milliseconds).unwrap_or(u64::MAX);
             Json(Answer { results, proxy_latency_ms }).into_response()
         }
-        Ok(Err(reason)) => {
+        Ok(Err(Failure::Backend(reason))) => {
             detail(StatusCode::BAD_GATEWAY, &format!("Downstream service error: {reason}"))
         }
-        Err(_elapsed) => {
+        // The request's time and its batch's end close together: either may be seen first.
+        Ok(Err(Failure::TooSlow)) | Err(_) => {
             proxy.queue.figures.expired.add(1);
             let limit = proxy.deadline.as_millis();
             let text = format!("Downstream service too slow: no answer within {limit} ms");

@@ -25,8 +25,17 @@ use crate::sequences::longest;
 /// One result for each sequence, as the backend wrote it.
 pub(super) type Results = Vec<Box<RawValue>>;
 
+/// Why a batch has no results.
+#[derive(Clone, Debug)]
+pub(super) enum Failure {
+    /// No backend can be reached, or its answer is of no use.
+    Backend(String),
+    /// The backend had the batch for as long as a request may take.
+    TooSlow,
+}
+
 /// A request's results, or what its batch failed of.
-pub(super) type Outcome = Result<Results, String>;
+pub(super) type Outcome = Result<Results, Failure>;
 
 /// The queue is too long to join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -243,7 +252,7 @@ impl Queued {
     pub(super) async fn outcome(mut self) -> Outcome {
         let outcome = (&mut self.answer).await;
         self.is_answered = true;
-        outcome.unwrap_or_else(|_gone| Err(String::from("the server is ending")))
+        outcome.unwrap_or_else(|_gone| Err(Failure::Backend(String::from("the server is ending"))))
     }
 }
 

@@ -12,10 +12,12 @@ use ringyard_scheduler::cost::{CostChoice, CostKind, CostModel};
 use ringyard_servers::front::{FrontConfig, HalfClosed};
 use ringyard_servers::limits::{
     BACKEND_CONCURRENCY, BACKEND_CONCURRENCY_CEILING, BATCH_SEQUENCES_CEILING, BATCH_SEQUENCES_MAX,
-    QUEUE_BYTES_MAX, QUEUE_JOBS_MAX, SEQUENCES_PER_REQUEST_MAX,
+    DECISIONS_KEPT, DECISIONS_KEPT_CEILING, QUEUE_BYTES_MAX, QUEUE_JOBS_MAX,
+    SEQUENCES_PER_REQUEST_MAX,
 };
 use ringyard_servers::proxy::{
-    self, CompositionChoice, ConcurrencyRule, CostSetting, ProxyConfig, Shedding, Splitting,
+    self, CompositionChoice, ConcurrencyRule, CostSetting, Explain, ProxyConfig, Shedding,
+    Splitting,
 };
 
 use crate::backend_url::BackendUrl;
@@ -61,6 +63,16 @@ pub(crate) struct ProxyArgs {
     /// wrong one is refused, and the one before stays in force
     #[arg(long, value_name = "FILE", env = "RINGYARD_CUSTOMERS")]
     customers: Option<PathBuf>,
+
+    /// Say in headers of every answer how its request was served (how long it was queued, in which batch, at what
+    /// cost), and keep the last decisions for GET /debug/decisions
+    #[arg(long)]
+    explain: bool,
+
+    /// Decisions kept with --explain
+    #[arg(long, value_name = "COUNT", default_value_t = DECISIONS_KEPT, requires = "explain")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(DECISIONS_KEPT_CEILING)))]
+    max_decisions: u32,
 
     #[command(flatten, next_help_heading = "Batching")]
     batching: BatchingArgs,
@@ -233,6 +245,10 @@ pub(crate) fn run(arguments: &ProxyArgs) -> Result<ExitCode, CommandError> {
         queue_bytes_max: batching.max_queue_bytes,
         queue_wait_max: batching.max_queue_wait,
         backend_grace: batching.backend_grace,
+        explain: match arguments.explain {
+            true => Explain::Always { decisions_kept: arguments.max_decisions },
+            false => Explain::Never,
+        },
         ..ProxyConfig::new(backends)
     };
     let config = if arguments.parity { config.with_parity() } else { config };

@@ -18,6 +18,9 @@ pub struct Slot {
 pub struct Batch {
     /// The jobs: first the one whose turn it was, except in a planned batch, which has them by length.
     pub jobs: Vec<Job>,
+    /// Where in `jobs` the one stands that the batch was made around: whose turn it was, or in a planned batch the
+    /// longest, which decides what it costs. The others ride along.
+    pub anchor: usize,
     /// Sequences of all jobs together.
     pub sequences: u32,
     /// Characters of the longest sequence, which decides what the batch costs.
@@ -30,6 +33,7 @@ impl Batch {
     /// Takes all jobs out and keeps the buffer.
     pub fn clear(&mut self) {
         self.jobs.clear();
+        self.anchor = 0;
         self.sequences = 0;
         self.longest = 0;
         self.cost = Cost::default();

@@ -13,6 +13,9 @@ pub const PIPELINED_REQUESTS_MAX: usize = 128;
 /// driver has said whether the client reads.
 pub const ANSWER_BYTES_AT_ONE_GO: usize = 64 * 1024;
 
+/// Header lines of one answer beside those that every answer has.
+pub const ANSWER_HEADERS_MAX: usize = 12;
+
 /// From the first byte of a request to the end of its head.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -67,6 +70,15 @@ pub const CODEL_INTERVAL_BATCHES: u32 = 20;
 /// The shortest wait that counts as too long.
 pub const CODEL_TARGET_MIN: Duration = Duration::from_millis(5);
 
+/// Decisions kept for `GET /debug/decisions`, by default.
+pub const DECISIONS_KEPT: u32 = 256;
+
+/// The most decisions that may be asked to be kept.
+pub const DECISIONS_KEPT_CEILING: u32 = 1_024;
+
+/// Members of a batch that are kept of one decision, the first; of the others their number is.
+pub const DECISION_MEMBERS_KEPT: usize = 64;
+
 /// From a request's arrival to its answer; past it the answer is 504.
 pub const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -117,6 +129,7 @@ pub const COMPUTE_DEADLINE_MS_MAX: u64 = 86_400_000;
 
 const _: () = assert!(SEQUENCES_PER_REQUEST_MAX <= SEQUENCES_PER_REQUEST_CEILING);
 const _: () = assert!(SEQUENCES_PER_REQUEST_CEILING <= u64::BITS);
+const _: () = assert!(DECISIONS_KEPT <= DECISIONS_KEPT_CEILING);
 const _: () = assert!(BATCH_SEQUENCES_MAX <= BATCH_SEQUENCES_CEILING);
 const _: () = assert!(QUEUE_JOBS_ALWAYS <= QUEUE_JOBS_MAX);
 const _: () = assert!(BACKEND_RECONNECT_MIN.as_millis() <= BACKEND_RECONNECT_MAX.as_millis());

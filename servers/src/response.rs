@@ -1,9 +1,12 @@
 //! An answer before it is bytes: what a service fills in and the front end encodes.
 
+use std::fmt::{Display, Write};
 use std::time::Duration;
 
 use ringyard_protocol::http1::{DateCache, ResponseHead, Status, write_response};
 use ringyard_protocol::json;
+
+use crate::limits::ANSWER_HEADERS_MAX;
 
 const JSON: &str = "application/json";
 
@@ -15,13 +18,14 @@ pub(crate) struct Framing {
     pub(crate) head_only: bool,
 }
 
-/// An answer in the making. One value serves request after request, so its body keeps its buffer.
+/// An answer in the making. One value serves request after request, so it keeps its buffers.
 #[derive(Debug)]
 pub struct Response {
     status: Status,
     content_type: &'static str,
-    allow: Option<&'static str>,
-    retry_after_seconds: Option<u32>,
+    /// Names of further header lines, and where their values end in `values`.
+    headers: Vec<(&'static str, usize)>,
+    values: String,
     body: Vec<u8>,
 }
 
@@ -30,8 +34,8 @@ impl Default for Response {
         Self {
             status: Status::OK,
             content_type: JSON,
-            allow: None,
-            retry_after_seconds: None,
+            headers: Vec::new(),
+            values: String::new(),
             body: Vec::new(),
         }
     }
@@ -42,8 +46,8 @@ impl Response {
     pub fn start(&mut self, status: Status) -> &mut Vec<u8> {
         self.status = status;
         self.content_type = JSON;
-        self.allow = None;
-        self.retry_after_seconds = None;
+        self.headers.clear();
+        self.values.clear();
         self.body.clear();
         &mut self.body
     }
@@ -74,13 +78,24 @@ impl Response {
     /// Starts over: 405, naming the methods that the path has.
     pub fn method_not_allowed(&mut self, allow: &'static str) {
         self.detail(Status::METHOD_NOT_ALLOWED, "Method Not Allowed");
-        self.allow = Some(allow);
+        self.add_header("allow", allow);
+    }
+
+    /// Adds a header line. The value is our own: nothing a peer sent may stand in it unread.
+    ///
+    /// # Panics
+    ///
+    /// If there are [`ANSWER_HEADERS_MAX`] already.
+    pub fn add_header(&mut self, name: &'static str, value: impl Display) {
+        assert!(self.headers.len() < ANSWER_HEADERS_MAX, "an answer has few headers");
+        write!(self.values, "{value}").expect("a string takes all writes");
+        self.headers.push((name, self.values.len()));
     }
 
     /// Asks the client to come back no sooner than `wait` from now, rounded up to whole seconds.
     pub fn set_retry_after(&mut self, wait: Duration) {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        self.retry_after_seconds = Some(u32::try_from(seconds.max(1)).unwrap_or(u32::MAX));
+        self.add_header("retry-after", seconds.max(1).min(u64::from(u32::MAX)));
     }
 
     /// Gives the type of a body that is not JSON.
@@ -102,21 +117,16 @@ impl Response {
 
     /// Appends the whole answer to `out`.
     pub(crate) fn encode(&self, out: &mut Vec<u8>, framing: Framing, date: &DateCache) {
-        let mut extra = [("", ""); 2];
-        let mut extras = 0;
-        if let Some(allow) = self.allow {
-            extra[extras] = ("allow", allow);
-            extras += 1;
-        }
-        let mut digits = [0; 10];
-        if let Some(seconds) = self.retry_after_seconds {
-            extra[extras] = ("retry-after", decimal(seconds, &mut digits));
-            extras += 1;
+        let mut extra = [("", ""); ANSWER_HEADERS_MAX];
+        let mut start = 0;
+        for (line, (name, end)) in extra.iter_mut().zip(&self.headers) {
+            *line = (*name, &self.values[start..*end]);
+            start = *end;
         }
         let head = ResponseHead {
             status: self.status,
             content_type: self.content_type,
-            extra: &extra[..extras],
+            extra: &extra[..self.headers.len()],
             version_minor: framing.version_minor,
             keep_alive: framing.keep_alive,
             head_only: framing.head_only,
@@ -125,37 +135,16 @@ impl Response {
     }
 }
 
-/// `number` in decimal, in the end of `digits`.
-fn decimal(mut number: u32, digits: &mut [u8; 10]) -> &str {
-    let mut start = digits.len();
-    loop {
-        start -= 1;
-        digits[start] = b'0' + u8::try_from(number % 10).expect("a remainder of ten is a digit");
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    std::str::from_utf8(&digits[start..]).expect("decimal digits are ASCII")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn decimal_agrees_with_the_standard_library() {
-        for number in [0, 1, 9, 10, 4_294_967_295] {
-            assert_eq!(decimal(number, &mut [0; 10]), number.to_string());
-        }
-    }
 
     #[test]
     fn retry_after_rounds_up_and_is_never_zero() {
         for (milliseconds, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2)] {
             let mut response = Response::default();
             response.set_retry_after(Duration::from_millis(milliseconds));
-            assert_eq!(response.retry_after_seconds, Some(seconds));
+            assert_eq!(response.values, seconds.to_string());
         }
     }
 }

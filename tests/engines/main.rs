@@ -4,6 +4,7 @@
 //! sockets is shown elsewhere, in virtual time; what stands here is what an engine could get wrong.
 
 mod classifier;
+mod explain;
 mod faults;
 mod proxy;
 
@@ -16,29 +17,35 @@ const MONOIO: Engine = Engine::App(EngineKind::Monoio);
 const GLOMMIO: Engine = Engine::App(EngineKind::Glommio);
 const BASELINE: Engine = Engine::Baseline;
 
-/// Makes one test of each scenario on each engine.
+/// Makes one test of each scenario on each engine; those of `apps` are not for the baseline.
 macro_rules! scenarios {
-    ($list:tt) => {
-        scenarios!(@engine ring RING, $list);
-        scenarios!(@engine tokio TOKIO, $list);
-        scenarios!(@engine monoio MONOIO, $list);
-        scenarios!(@engine glommio GLOMMIO, $list);
-        scenarios!(@engine baseline BASELINE, $list);
+    ({ every: $every:tt apps: $apps:tt }) => {
+        scenarios!(@engine ring RING, $every $apps);
+        scenarios!(@engine tokio TOKIO, $every $apps);
+        scenarios!(@engine monoio MONOIO, $every $apps);
+        scenarios!(@engine glommio GLOMMIO, $every $apps);
+        scenarios!(@engine baseline BASELINE, $every {});
     };
-    (@engine $engine:ident $value:ident, { $($module:ident: $($name:ident),+;)+ }) => {
+    (@engine $engine:ident $value:ident, $({ $($module:ident: $($name:ident),+;)* })+) => {
         mod $engine {
-            $(mod $module {
+            $($(mod $module {
                 $(#[test]
                 fn $name() {
                     crate::$module::$name(crate::$value);
                 })+
-            })+
+            })*)+
         }
     };
 }
 
 scenarios! {{
-    classifier: contract, pipelining, closing, mutated_requests, slow_clients;
-    proxy: contract, two_cores, integrity;
-    faults: backend_killed, backend_frozen, drained_in_flight;
+    every: {
+        classifier: contract, pipelining, closing, mutated_requests, slow_clients;
+        proxy: contract, two_cores, integrity;
+        faults: backend_killed, backend_frozen, drained_in_flight;
+    }
+    // What the baseline does not have.
+    apps: {
+        explain: answers_and_decisions;
+    }
 }}

@@ -123,6 +123,20 @@ pub enum Shedding {
     Codel,
 }
 
+/// Whether the proxy says how it came to what it did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Explain {
+    /// It answers and says no more.
+    #[default]
+    Never,
+    /// Answers have headers that say how their requests were served, and the last so many decisions are kept
+    /// for `GET /debug/decisions`.
+    Always {
+        /// Decisions kept, at least one; some hundred bytes each, and fifty more for each member of a batch.
+        decisions_kept: u32,
+    },
+}
+
 /// Configuration of a proxy.
 #[derive(Clone, Debug)]
 pub struct ProxyConfig {
@@ -164,6 +178,8 @@ pub struct ProxyConfig {
     pub queue_wait_max: Duration,
     /// How long queued requests wait for a backend when none can be reached. Default 1 s.
     pub backend_grace: Duration,
+    /// Whether the proxy explains itself. Default: it does not.
+    pub explain: Explain,
 }
 
 impl ProxyConfig {
@@ -190,6 +206,7 @@ impl ProxyConfig {
             queue_bytes_max: QUEUE_BYTES_MAX,
             queue_wait_max: QUEUE_WAIT_MAX,
             backend_grace: BACKEND_GRACE,
+            explain: Explain::default(),
         }
     }
 

@@ -54,6 +54,11 @@ impl Customers {
         self.numbers.get(name).copied()
     }
 
+    /// The name of a customer with requests in the proxy.
+    pub(super) fn name(&self, number: CustomerId) -> &str {
+        &self.customers[number.0 as usize].name
+    }
+
     /// Requests of `number` that are queued or in flight.
     pub(super) fn requests(&self, number: CustomerId) -> u32 {
         self.customers[number.0 as usize].requests

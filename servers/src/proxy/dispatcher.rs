@@ -7,6 +7,8 @@
 
 mod admit;
 mod events;
+mod explain;
+mod leaving;
 mod shed;
 
 use std::collections::VecDeque;
@@ -16,11 +18,10 @@ use ringyard_protocol::http1::{Method, write_request};
 use ringyard_protocol::json::ItemSpan;
 use ringyard_protocol::limits::HttpLimits;
 use ringyard_runtime::app::{Commands, CoreIndex, Time};
-use ringyard_scheduler::cost::{BatchShape, Cost, CostKind};
+use ringyard_scheduler::cost::{BatchShape, CostKind};
 use ringyard_scheduler::limits::TIERS;
 use ringyard_scheduler::{
-    Batch, CompositionKind, CustomerId, CustomerTerms, JobSpec, Scheduler, SchedulerConfig, Slot,
-    StrategyKind,
+    Batch, CompositionKind, CustomerTerms, JobSpec, Scheduler, SchedulerConfig, Slot, StrategyKind,
 };
 
 use super::admission::{Load, Pace};
@@ -29,7 +30,9 @@ use super::board::ProxyBoard;
 use super::config::{CompositionChoice, ProxyConfig, Shedding};
 use super::costs::Costs;
 use super::customers::Customers;
-use super::lanes::{Lanes, Line, Loss};
+use super::decisions::Decisions;
+use super::explain::Facts;
+use super::lanes::Lanes;
 use super::mail::{Completion, Failure, Outcome, Submission};
 use super::requests::{Asker, Request, Requests, Stage};
 use super::shedding::Codel;
@@ -50,7 +53,7 @@ struct Flight {
     load: Load,
     /// Members that still await their answer.
     awaited: usize,
-    predicted: Cost,
+    facts: Facts,
     dispatched: Time,
 }
 
@@ -85,6 +88,10 @@ pub(super) struct Dispatcher {
     left_behind_at: Option<Time>,
     /// Requests by arrival, as far as they may have to be refused for having waited. Some have gone.
     arrivals: VecDeque<Key>,
+    /// Batches sent.
+    batches: u64,
+    /// The last decisions, where they are kept.
+    decisions: Option<Box<Decisions>>,
     /// Outcomes not yet handed on.
     completions: VecDeque<(CoreIndex, Completion)>,
     /// Something has changed that may allow a batch to leave.
@@ -158,6 +165,8 @@ impl Dispatcher {
             codel: Codel::default(),
             left_behind_at: None,
             arrivals: VecDeque::new(),
+            batches: 0,
+            decisions: explain::decisions_kept(config.explain),
             completions: VecDeque::new(),
             stirred: true,
             batch: Batch::default(),
@@ -179,7 +188,9 @@ impl Dispatcher {
         submission: &Submission,
     ) -> Result<(), Failure> {
         self.follow_book(now);
-        let limit = self.admit(now, submission)?;
+        let limit = self
+            .admit(now, submission)
+            .inspect_err(|failure| self.note_refusal(now, &submission.customer, failure))?;
         let asker = Asker { core, ticket: submission.ticket };
         let terms = self.book.of(&submission.customer).terms;
         let (customer, is_new) = self.customers.enter(&submission.customer, terms);
@@ -255,6 +266,7 @@ impl Dispatcher {
             self.composition = choice;
         }
         if let Some(kind) = change.strategy {
+            self.note_switch(now, kind);
             self.scheduler.set_strategy(kind, now);
         }
         if change != Change::default() {
@@ -313,7 +325,9 @@ impl Dispatcher {
             let model = self.costs.backend(self.lanes.lane_mut(lane).backend).model();
             self.scheduler.set_cost_model(model);
             self.compose_anew(model.kind());
+            let switch = self.scheduler.last_switch();
             let found = self.scheduler.pop_batch(now, &self.slot(), &mut batch);
+            self.note_own_switch(switch);
             if found {
                 self.dispatch(now, lane, &batch, commands);
                 if let Some(before) = self.left_behind_at {
@@ -340,7 +354,6 @@ impl Dispatcher {
         flight.shape = BatchShape::default();
         flight.load = Load::default();
         flight.awaited = batch.jobs.len();
-        flight.predicted = batch.cost;
         flight.dispatched = now;
         self.body.clear();
         self.body.extend_from_slice(br#"{"sequences":["#);
@@ -364,87 +377,10 @@ impl Dispatcher {
             let json = [("content-type", "application/json")];
             write_request(out, Method::Post, &target.path, &target.host, &json, Some(&self.body));
         });
+        self.note_dispatch(now, lane, batch);
         self.board.owner.batches.add(1);
         self.board.owner.batch_requests.add(batch.jobs.len() as u64);
         self.board.owner.batch_sequences.add(u64::from(batch.sequences));
-    }
-
-    /// Answers the requests whose deadline has passed.
-    fn expire<M>(&mut self, now: Time, commands: &mut Commands<M>) {
-        while let Some(index) = self.deadlines.pop_due(now) {
-            let Some(key) = self.requests.at(index) else { continue };
-            let Some(request) = self.requests.get(key) else { continue };
-            self.board.owner.expired.add(1);
-            let failure = Failure::TooSlow { limit: request.limit };
-            self.announce(key, Outcome::Failed(failure));
-            self.leave(now, key, commands);
-        }
-    }
-
-    /// Answers all queued requests: nobody is there to work on them.
-    fn fail_queued<M>(&mut self, now: Time, commands: &mut Commands<M>) {
-        let slot = Slot { sequences_max: u32::MAX };
-        let mut batch = std::mem::take(&mut self.batch);
-        while self.scheduler.pop_batch(Time::FAR_FUTURE, &slot, &mut batch) {
-            for job in &batch.jobs {
-                // Its request may have left with a part before it.
-                let Some(part) = self.requests.part(Key::from_word(job.spec.tag)) else { continue };
-                let request = part.request;
-                let failure = Failure::Backend(String::from("no backend can be reached"));
-                self.announce(request, Outcome::Failed(failure));
-                self.leave(now, request, commands);
-            }
-        }
-        self.batch = batch;
-    }
-
-    /// A request leaves before it was answered: its parts are out of the queue, and batches go on without
-    /// them.
-    fn leave<M>(&mut self, now: Time, key: Key, commands: &mut Commands<M>) {
-        let Some(customer) = self.requests.get(key).map(|request| request.customer) else { return };
-        let mut next = self.forget(key);
-        while let Some(part) = next {
-            let stage;
-            (stage, next) = self.forget_part(part, customer);
-            let Stage::InFlight { lane } = stage else { continue };
-            let flight = &mut self.flights[lane];
-            flight.awaited -= 1;
-            if flight.awaited == 0
-                && let Line::Busy(conn) = self.lanes.lane_mut(lane).line
-            {
-                commands.abort(conn);
-                self.lane_lost(now, lane, Loss::Orderly, "nobody awaits the answer", commands);
-            }
-        }
-    }
-
-    /// Forgets a request that has been answered in full.
-    fn remove(&mut self, key: Key) {
-        let Some(customer) = self.requests.get(key).map(|request| request.customer) else { return };
-        let mut next = self.forget(key);
-        while let Some(part) = next {
-            (_, next) = self.forget_part(part, customer);
-        }
-    }
-
-    /// Forgets a request but not its parts, of which it returns the last.
-    fn forget(&mut self, key: Key) -> Option<Key> {
-        let (request, last) = self.requests.remove(key)?;
-        self.deadlines.set(key.index, Time::FAR_FUTURE);
-        self.customers.leave(request.customer);
-        last
-    }
-
-    /// Forgets a part, queued or not; where it stood, and the part before it.
-    fn forget_part(&mut self, key: Key, customer: CustomerId) -> (Stage, Option<Key>) {
-        let (part, before) = self.requests.remove_part(key);
-        if let Stage::Queued(job) = part.stage {
-            self.scheduler.cancel(job);
-            self.backlog.remove(customer, &part.shape, part.text.len());
-            self.stirred = true;
-        }
-        self.buffers.give_back(part.text);
-        (part.stage, before)
     }
 
     fn announce(&mut self, key: Key, outcome: Outcome) {

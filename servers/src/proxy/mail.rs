@@ -9,6 +9,7 @@ use ringyard_protocol::json::ItemSpan;
 use ringyard_runtime::app::{CoreIndex, Time};
 use ringyard_scheduler::cost::BatchShape;
 
+use super::explain::Explanation;
 use super::refusal::Refusal;
 use super::strategy_route::{Change, Scope, State};
 use crate::front::Ticket;
@@ -62,10 +63,16 @@ pub(super) enum Failure {
 #[derive(Debug)]
 pub(super) enum Outcome {
     /// The results in the order of the sequences, as JSON, with commas between.
-    Results(Vec<u8>),
+    Results {
+        results: Vec<u8>,
+        /// How it was served, where that is to be said.
+        explanation: Option<Explanation>,
+    },
     Failed(Failure),
     /// The strategy in force, after a question or a change.
     Strategy(State, Scope),
+    /// The last decisions, as JSON; `None` where none are kept.
+    Decisions(Option<Vec<u8>>),
 }
 
 /// An outcome on its way back to the request.
@@ -89,6 +96,13 @@ pub enum ProxyMail {
         ticket: Ticket,
         /// What to change.
         change: Change,
+        /// When the request arrived.
+        arrived: Time,
+    },
+    /// To the owner: tell the last decisions.
+    Decisions {
+        /// The request that asks.
+        ticket: Ticket,
         /// When the request arrived.
         arrived: Time,
     },

@@ -11,7 +11,9 @@ mod concurrency;
 mod config;
 mod costs;
 mod customers;
+mod decisions;
 mod dispatcher;
+mod explain;
 mod lanes;
 mod mail;
 mod refusal;
@@ -46,7 +48,7 @@ use strategy_route::Change;
 
 pub use board::ProxyBoard;
 pub use config::{
-    BackendTarget, CompositionChoice, ConcurrencyRule, CostSetting, ProxyConfig, Shedding,
+    BackendTarget, CompositionChoice, ConcurrencyRule, CostSetting, Explain, ProxyConfig, Shedding,
     Splitting, UnknownCompositionChoice,
 };
 pub use mail::ProxyMail;
@@ -216,6 +218,22 @@ impl Proxy {
         Handled::Now
     }
 
+    /// Answers with the last decisions, or has the owner answer.
+    fn decisions(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        response: &mut Response,
+        commands: &mut Commands<ProxyMail>,
+    ) -> Handled {
+        let Some(dispatcher) = &self.dispatcher else {
+            commands.mail(OWNER, ProxyMail::Decisions { ticket, arrived: now.time });
+            return Handled::Later;
+        };
+        write_decisions(dispatcher.decisions(now.time).as_deref(), response);
+        Handled::Now
+    }
+
     /// Takes a message from another core.
     fn mail(
         &mut self,
@@ -241,6 +259,9 @@ impl Proxy {
             ProxyMail::Strategy { ticket, change, arrived } => {
                 let state = dispatcher.strategy(now.time, change);
                 (ticket, arrived, Outcome::Strategy(state, change.scope()))
+            }
+            ProxyMail::Decisions { ticket, arrived } => {
+                (ticket, arrived, Outcome::Decisions(dispatcher.decisions(now.time)))
             }
             ProxyMail::Abandon(ticket) => {
                 dispatcher.abandon(now.time, from, ticket, commands);
@@ -288,20 +309,26 @@ impl Proxy {
         let Completion { ticket, arrived, outcome } = completion;
         let latency = now.time.since(arrived);
         front.answer(now, ticket, commands, |response| match &outcome {
-            Outcome::Results(results) => {
+            Outcome::Results { results, explanation } => {
                 self.board.cores[usize::from(self.core.0)].latency.record(latency);
                 let body = response.start(Status::OK);
                 body.extend_from_slice(br#"{"results":["#);
                 body.extend_from_slice(results);
                 write!(body, r#"],"proxy_latency_ms":{}}}"#, latency.as_millis())
                     .expect("a vector takes all writes");
+                if let Some(explanation) = explanation {
+                    explanation.write(response);
+                }
             }
             Outcome::Failed(failure) => write_failure(failure, response),
             Outcome::Strategy(state, scope) => {
                 strategy_route::write_state(state, *scope, response);
             }
+            Outcome::Decisions(decisions) => write_decisions(decisions.as_deref(), response),
         });
-        if let (Outcome::Results(results), Some(dispatcher)) = (outcome, &mut self.dispatcher) {
+        if let (Outcome::Results { results, .. }, Some(dispatcher)) =
+            (outcome, &mut self.dispatcher)
+        {
             dispatcher.recycle(results);
         }
     }
@@ -340,6 +367,15 @@ fn patience_of(request: &Request<'_>) -> Option<Option<Duration>> {
         (1..=DEADLINE_DIGITS_MAX).contains(&text.len()) && text.iter().all(u8::is_ascii_digit);
     let milliseconds = digits.then(|| std::str::from_utf8(text).ok()?.parse().ok()).flatten()?;
     Some(Some(Duration::from_millis(milliseconds)))
+}
+
+/// Fills `response` with the last decisions, or with how to have them kept.
+fn write_decisions(decisions: Option<&[u8]>, response: &mut Response) {
+    match decisions {
+        Some(decisions) => response.start(Status::OK).extend_from_slice(decisions),
+        None => response
+            .detail(Status::NOT_FOUND, "No decisions are kept; start the proxy with --explain"),
+    }
 }
 
 /// Fills `response` with what a client is told of a failure.
@@ -391,6 +427,10 @@ impl Service for Proxy {
                     return self.strategy(now, ticket, change, response, commands);
                 }
             }
+            ("/debug/decisions", Method::Get | Method::Head) => {
+                return self.decisions(now, ticket, response, commands);
+            }
+            ("/debug/decisions", _) => response.method_not_allowed("GET, HEAD"),
             ("/proxy_classify", _) => response.method_not_allowed("POST"),
             ("/strategy", _) => response.method_not_allowed("GET, HEAD, POST"),
             _ => response.detail(Status::NOT_FOUND, "Not Found"),

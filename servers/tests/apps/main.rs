@@ -8,6 +8,7 @@ mod classifier;
 mod conservation;
 mod customers;
 mod deadlines;
+mod explain;
 mod mutated;
 mod overload;
 mod proxy;

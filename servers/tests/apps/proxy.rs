@@ -33,7 +33,11 @@ pub(crate) fn server(config: ProxyConfig) -> Driven {
 
 /// A proxy of two cores: the owner of the queue, and the other.
 fn two_cores() -> (Driven, Driven) {
-    let make = proxy::factory(proxy::front_default(), config(), 2);
+    two_cores_of(config())
+}
+
+pub(crate) fn two_cores_of(config: ProxyConfig) -> (Driven, Driven) {
+    let make = proxy::factory(proxy::front_default(), config, 2);
     let core = |index| Driver::new(make(CoreContext::detached(CoreIndex(index), 2)));
     (core(0), core(1))
 }
@@ -383,7 +387,7 @@ fn drain_answers_all_and_finishes() {
 }
 
 /// Carries mail between the two cores until there is none.
-fn carry(owner: &mut Driven, other: &mut Driven) {
+pub(crate) fn carry(owner: &mut Driven, other: &mut Driven) {
     loop {
         let out: Vec<(CoreIndex, ProxyMail)> = std::mem::take(&mut owner.mail);
         let back: Vec<(CoreIndex, ProxyMail)> = std::mem::take(&mut other.mail);

@@ -229,6 +229,8 @@ impl Composition for Plan {
         for index in self.next.drain(self.next.len() - size..).rev() {
             batch.push(queue.remove(index));
         }
+        batch.anchor =
+            batch.jobs.iter().rposition(|job| job.spec.longest == batch.longest).unwrap_or(0);
         self.made_for = Some(Circumstances::of(queue, slot));
     }
 

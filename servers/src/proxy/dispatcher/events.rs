@@ -3,6 +3,7 @@
 use ringyard_protocol::http1::Response;
 use ringyard_runtime::app::{Commands, ConnId, ConnectToken, Event, Now, Origin, Time};
 
+use super::explain::Explained;
 use super::{Dispatcher, Flight};
 use crate::proxy::lanes::Loss;
 use crate::proxy::mail::{Failure, Outcome};
@@ -115,13 +116,14 @@ impl Dispatcher {
             Ok(()) => {
                 self.learn(now, lane, &flight);
                 let mut rest = items.as_slice();
-                for (key, sequences) in flight.members.drain(..) {
+                let explained = self.explained(now, &flight);
+                for (position, (key, sequences)) in flight.members.drain(..).enumerate() {
                     let own;
                     (own, rest) = rest.split_at(sequences as usize);
                     if let Some(part) = self.requests.part_mut(key) {
                         part.text.clear();
                         write_items(reply.body, own, &mut part.text);
-                        self.part_answered(now, key);
+                        self.part_answered(now, key, explained.map(|told| told.to(position)));
                     }
                 }
             }
@@ -137,14 +139,14 @@ impl Dispatcher {
     fn learn(&mut self, now: Time, lane: usize, flight: &Flight) {
         let took = now.since(flight.dispatched);
         self.pace.record(took, &flight.load);
-        self.lanes.observe(lane, flight.predicted, took);
+        self.lanes.observe(lane, flight.facts.predicted, took);
         let backend = self.lanes.lane_mut(lane).backend;
-        self.costs.observe(backend, &flight.shape, flight.predicted, took);
+        self.costs.observe(backend, &flight.shape, flight.facts.predicted, took);
         self.board.show_costs(backend, self.costs.backend(backend));
     }
 
     /// A part has its results. With the last of them its request is answered, unless that is too late.
-    fn part_answered(&mut self, now: Time, key: Key) {
+    fn part_answered(&mut self, now: Time, key: Key, explained: Option<Explained>) {
         if !self.requests.answered(key) {
             return;
         }
@@ -159,7 +161,8 @@ impl Dispatcher {
         }
         let mut results = self.buffers.take();
         self.requests.write_results(request, &mut results);
-        self.announce(request, Outcome::Results(results));
+        let explanation = explained.map(|told| told.of(asked.arrived));
+        self.announce(request, Outcome::Results { results, explanation });
         self.remove(request);
     }
 

@@ -18,7 +18,9 @@ impl Dispatcher {
             if now.since(request.arrived) <= wait_max {
                 return;
             }
+            let customer = request.customer;
             let refusal = self.refuse(Reason::Shed);
+            self.note_refusal_of(now, customer, refusal);
             self.announce(key, Outcome::Failed(refusal.into()));
             self.leave(now, key, commands);
             self.forget_arrivals();

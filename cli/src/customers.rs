@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,6 +60,9 @@ struct Others {
     #[serde(deserialize_with = "tier_number")]
     tier: u8,
     max_requests: Option<NonZeroU32>,
+    max_bytes: Option<NonZeroUsize>,
+    #[serde(deserialize_with = "duration")]
+    max_work: Option<Duration>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -69,6 +72,9 @@ struct Customer {
     #[serde(deserialize_with = "tier_number")]
     tier: u8,
     max_requests: Option<NonZeroU32>,
+    max_bytes: Option<NonZeroUsize>,
+    #[serde(deserialize_with = "duration")]
+    max_work: Option<Duration>,
     #[serde(deserialize_with = "interval")]
     requests_per_second: Option<Duration>,
     burst: Option<NonZeroU32>,
@@ -89,6 +95,8 @@ impl From<Others> for Entitlement {
         Self {
             terms: terms(others.weight, others.tier),
             requests_max: others.max_requests.map(NonZeroU32::get),
+            bytes_max: others.max_bytes.map(NonZeroUsize::get),
+            work_max: others.max_work,
             rate: None,
         }
     }
@@ -100,6 +108,8 @@ impl From<Customer> for Entitlement {
         Self {
             terms: terms(customer.weight, customer.tier),
             requests_max: customer.max_requests.map(NonZeroU32::get),
+            bytes_max: customer.max_bytes.map(NonZeroUsize::get),
+            work_max: customer.max_work,
             rate: customer.requests_per_second.map(|interval| Rate { interval, burst }),
         }
     }
@@ -187,6 +197,8 @@ mod tests {
 
             [customers.A]
             weight = 4
+            max_bytes = 65_536
+            max_work = "2s"
             requests_per_second = 20
             burst = 5
 
@@ -199,6 +211,8 @@ mod tests {
         let book = book.unwrap();
         assert_eq!(book.of("A").terms, CustomerTerms::new(4, 0));
         assert_eq!(book.of("A").rate, Some(Rate { interval: Duration::from_millis(50), burst: 5 }));
+        assert_eq!(book.of("A").bytes_max, Some(65_536));
+        assert_eq!(book.of("A").work_max, Some(Duration::from_secs(2)));
         assert_eq!(book.of("B").requests_max, Some(10));
         assert_eq!(book.of("B").terms, CustomerTerms::new(1, 1));
         assert_eq!(book.deadline(0), Some(Duration::from_millis(500)));
@@ -214,6 +228,8 @@ mod tests {
             ("[customers.A]\nwait = 1", 2, "unknown field"),
             ("[customers.\"a b\"]\nweight = 1", 1, "token"),
             ("[customers.A]\nburst = 1\nrequests_per_second = 0", 3, "above 0"),
+            ("[customers.A]\nmax_bytes = 0", 2, "nonzero"),
+            ("[customers.A]\nmax_work = \"much\"", 2, "number"),
             ("[[tier]]\ndeadline = \"soon\"", 2, "number"),
             ("[others\n", 1, ""),
         ] {

@@ -9,6 +9,10 @@ use std::time::Duration;
 /// in the connection's buffer, and the peer's window fills.
 pub const PIPELINED_REQUESTS_MAX: usize = 128;
 
+/// Bytes of a body that are let by when its request was refused for what its head says; a longer one ends the
+/// connection.
+pub const UNWANTED_BODY_BYTES_MAX: usize = 64 * 1024;
+
 /// Bytes of answers after which a connection's further requests wait for the end of the turn, by when the
 /// driver has said whether the client reads.
 pub const ANSWER_BYTES_AT_ONE_GO: usize = 64 * 1024;

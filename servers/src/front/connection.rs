@@ -54,6 +54,8 @@ pub(super) struct Connection {
     /// So much was answered at one go that the driver has to be heard before more is.
     pub(super) yielded: bool,
     pub(super) receiving_paused: bool,
+    /// The request that is coming has been refused for what its head says; its body is let by.
+    pub(super) unwanted: bool,
     /// A client waits for `100 Continue`, which has to come after the answers before it.
     pub(super) continue_owed: bool,
     /// Listed as able to go on with input that had to wait.
@@ -74,6 +76,7 @@ impl Connection {
             congested: false,
             yielded: false,
             receiving_paused: false,
+            unwanted: false,
             continue_owed: false,
             resumable: false,
         }

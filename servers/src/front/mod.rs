@@ -17,7 +17,9 @@ use ringyard_protocol::limits::HttpLimits;
 use ringyard_runtime::app::{App, Commands, ConnId, Event, Now, Origin, Time};
 
 use crate::buffers::BufferPool;
-use crate::limits::{ANSWER_BYTES_AT_ONE_GO, ClientTimeouts, DRAIN_FIRST_REQUEST_GRACE};
+use crate::limits::{
+    ANSWER_BYTES_AT_ONE_GO, ClientTimeouts, DRAIN_FIRST_REQUEST_GRACE, UNWANTED_BODY_BYTES_MAX,
+};
 use crate::metrics::ServerCounters;
 use crate::response::{Framing, Response};
 use crate::timers::Timers;
@@ -92,6 +94,13 @@ pub trait Service {
         response: &mut Response,
         commands: &mut Commands<Self::Mail>,
     ) -> Handled;
+
+    /// Looks at the head of a request whose body is still to come: whether it is refused for what the head says, and
+    /// `response` filled in. A request that comes whole goes to [`Service::request`] at once, which must refuse it
+    /// for the same reasons. Unless a service says otherwise it waits for bodies.
+    fn refuses(&mut self, _now: Now, _head: &Head<'_>, _response: &mut Response) -> bool {
+        false
+    }
 
     /// The client of `ticket` has gone; its answer is awaited no more.
     fn abandon(&mut self, now: Now, ticket: Ticket, commands: &mut Commands<Self::Mail>);
@@ -316,11 +325,29 @@ impl Front {
                 break;
             }
             let ticket = Ticket { conn: id, number: connection.next_number() };
-            let (framing, handled) = match connection.codec.next(&mut input, &self.config.http) {
+            let limits = limits_of(&self.config.http, connection.unwanted);
+            let (framing, handled) = match connection.codec.next(&mut input, &limits) {
                 Ok(Step::Incomplete) => break,
                 Ok(Step::Head(head)) => {
-                    connection.continue_owed |= head.expects_continue;
-                    continue;
+                    let refused =
+                        !Pages::has(head.target.path) && service.refuses(now, &head, &mut response);
+                    if !refused {
+                        connection.continue_owed |= head.expects_continue;
+                        continue;
+                    }
+                    let framing = framing_of(&head);
+                    let bytes = head.content_length.unwrap_or(0);
+                    // A client that waits to be told to go on may send its body or not: what comes next is unsure.
+                    connection.unwanted = framing.keep_alive
+                        && !head.expects_continue
+                        && bytes <= UNWANTED_BODY_BYTES_MAX as u64;
+                    connection.head_deadline = None;
+                    (Framing { keep_alive: connection.unwanted, ..framing }, Handled::Now)
+                }
+                Ok(Step::Request(_)) if mem::take(&mut connection.unwanted) => continue,
+                Err(_) if connection.unwanted => {
+                    self.end_after_answers(id, commands);
+                    break;
                 }
                 Ok(Step::Request(request)) => {
                     connection.continue_owed = false;
@@ -532,9 +559,21 @@ impl Front {
                 self.forget(now, id, service, commands);
             } else if connection.codec.phase() == Phase::Idle {
                 self.close(id, commands);
+            } else if connection.unwanted {
+                self.end_after_answers(id, commands);
             } else {
                 self.request_timed_out(now, id, commands);
             }
+        }
+    }
+
+    /// Closes a connection once all that was asked on it is answered; what still comes is dropped.
+    fn end_after_answers<M>(&mut self, id: ConnId, commands: &mut Commands<M>) {
+        let Some(connection) = find(&mut self.connections, id) else { return };
+        connection.input = Input::Ended;
+        match connection.slots.back_mut() {
+            Some(slot) => slot.framing.keep_alive = false,
+            None => self.close(id, commands),
         }
     }
 
@@ -598,6 +637,12 @@ impl Front {
 
 /// How the answer to a request that could not be parsed is put: we cannot tell where the next one begins.
 const REFUSED: Framing = Framing { version_minor: 1, keep_alive: false, head_only: false };
+
+/// What a client may send: the body of an unwanted request is held until it can be dropped, so there is less of it.
+fn limits_of(limits: &HttpLimits, unwanted: bool) -> HttpLimits {
+    let most = if unwanted { UNWANTED_BODY_BYTES_MAX } else { usize::MAX };
+    HttpLimits { body_bytes: limits.body_bytes.min(most), ..*limits }
+}
 
 fn framing_of(head: &Head<'_>) -> Framing {
     Framing {

@@ -18,6 +18,11 @@ pub struct Pages {
 }
 
 impl Pages {
+    /// Whether a path is one of the common pages.
+    pub(super) fn has(path: &str) -> bool {
+        matches!(path, "/docs" | "/openapi.json" | "/healthz" | "/readyz" | "/metrics")
+    }
+
     /// Answers a request for one of the common pages; `None` where the path is not one of them.
     pub(super) fn serve(
         &self,
@@ -27,7 +32,7 @@ impl Pages {
         write_metrics: impl FnOnce(&mut Vec<u8>),
     ) -> Option<Handled> {
         let path = head.target.path;
-        if !matches!(path, "/docs" | "/openapi.json" | "/healthz" | "/readyz" | "/metrics") {
+        if !Self::has(path) {
             return None;
         }
         if !matches!(head.method, Method::Get | Method::Head) {

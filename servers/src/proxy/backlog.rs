@@ -14,7 +14,14 @@ pub(super) struct Backlog {
     total: Load,
     bytes: usize,
     by_length: [Load; LENGTH_CLASSES],
-    by_customer: Vec<Load>,
+    by_customer: Vec<Queued>,
+}
+
+/// What a customer has queued.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Queued {
+    pub(super) load: Load,
+    pub(super) bytes: usize,
 }
 
 impl Default for Backlog {
@@ -37,9 +44,11 @@ impl Backlog {
     pub(super) fn add(&mut self, customer: CustomerId, shape: &BatchShape, bytes: usize) {
         let customer = customer.0 as usize;
         if customer >= self.by_customer.len() {
-            self.by_customer.resize(customer + 1, Load::default());
+            self.by_customer.resize(customer + 1, Queued::default());
         }
-        self.by_customer[customer].add(shape);
+        let queued = &mut self.by_customer[customer];
+        queued.load.add(shape);
+        queued.bytes += bytes;
         self.by_length[length_class(shape.longest)].add(shape);
         self.total.add(shape);
         self.bytes += bytes;
@@ -47,7 +56,9 @@ impl Backlog {
 
     /// A job is queued no more.
     pub(super) fn remove(&mut self, customer: CustomerId, shape: &BatchShape, bytes: usize) {
-        self.by_customer[customer.0 as usize].remove(shape);
+        let queued = &mut self.by_customer[customer.0 as usize];
+        queued.load.remove(shape);
+        queued.bytes -= bytes;
         self.by_length[length_class(shape.longest)].remove(shape);
         self.total.remove(shape);
         self.bytes -= bytes;
@@ -64,7 +75,7 @@ impl Backlog {
     }
 
     /// What a customer has queued.
-    pub(super) fn of_customer(&self, customer: CustomerId) -> Load {
+    pub(super) fn of_customer(&self, customer: CustomerId) -> Queued {
         self.by_customer.get(customer.0 as usize).copied().unwrap_or_default()
     }
 
@@ -88,7 +99,7 @@ impl Backlog {
             | StrategyKind::Wfq
             | StrategyKind::Vtc
             | StrategyKind::Tiers => {
-                customer.map(|customer| self.of_customer(customer)).unwrap_or_default()
+                customer.map(|customer| self.of_customer(customer).load).unwrap_or_default()
             }
             _ => Load::default(),
         }

@@ -1,13 +1,15 @@
 //! What the cores of a proxy show one another: figures for the metrics page, and whether a backend is there.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
+use ringyard_runtime::app::CoreIndex;
 use ringyard_runtime::counters::Counter;
 use ringyard_scheduler::cost::CostKind;
 
 use super::config::BackendTarget;
 use super::costs::CostBook;
-use super::refusal::Reason;
+use super::refusal::{Reason, Refusal};
 use crate::metrics::{LatencyHistogram, format_label, write_header, write_sample};
 
 /// What the core that owns the queue shows. Only that core writes.
@@ -24,8 +26,10 @@ pub(super) struct OwnerFigures {
     pub(super) batch_requests: Counter,
     pub(super) batch_sequences: Counter,
     pub(super) batches_failed: Counter,
-    /// By [`Reason`].
-    pub(super) refused: [Counter; Reason::ALL.len()],
+    /// Why all requests are refused at present, as a place in [`Reason::ALL`] counted from 1; 0 where they are not.
+    pub(super) closed_for: Counter,
+    /// Nanoseconds until that is likely to be over.
+    pub(super) closed_for_ns: Counter,
     pub(super) expired: Counter,
     pub(super) abandoned: Counter,
 }
@@ -35,8 +39,8 @@ pub(super) struct OwnerFigures {
 #[repr(align(128))]
 pub(super) struct CoreFigures {
     pub(super) latency: LatencyHistogram,
-    /// Requests that found the owner's mailbox full.
-    pub(super) refused_mail: Counter,
+    /// By [`Reason`].
+    pub(super) refused: [Counter; Reason::ALL.len()],
 }
 
 /// What the core that owns the queue shows of one backend. Numbers with a fraction are shown as their bits.
@@ -99,6 +103,29 @@ impl ProxyBoard {
         figures.cost_kind.set(kind.unwrap_or(0) as u64);
     }
 
+    /// Counts a refusal by `core`.
+    pub(super) fn count_refusal(&self, core: CoreIndex, reason: Reason) {
+        self.cores[usize::from(core.0)].refused[reason.index()].add(1);
+    }
+
+    /// Shows to all cores why every request is refused at present, if it is.
+    pub(super) fn show_closed(&self, refusal: Option<Refusal>) {
+        let place = refusal.map_or(0, |refusal| 1 + refusal.reason.index() as u64);
+        self.owner.closed_for.set(place);
+        if let Some(Refusal { retry_after, .. }) = refusal {
+            let nanoseconds = u64::try_from(retry_after.as_nanos()).unwrap_or(u64::MAX);
+            self.owner.closed_for_ns.set(nanoseconds);
+        }
+    }
+
+    /// Why every request is refused at present, if it is.
+    pub(super) fn closed(&self) -> Option<Refusal> {
+        let place = usize::try_from(self.owner.closed_for.get()).ok()?.checked_sub(1)?;
+        let reason = *Reason::ALL.get(place)?;
+        let retry_after = Duration::from_nanos(self.owner.closed_for_ns.get());
+        Some(Refusal { reason, retry_after })
+    }
+
     /// Requests that wait for a batch.
     #[must_use]
     pub fn queued_requests(&self) -> u64 {
@@ -130,10 +157,8 @@ impl ProxyBoard {
         let name = "ringyard_requests_refused_total";
         write_header(out, name, "counter", "Requests refused, by reason.");
         for reason in Reason::ALL {
-            let mut count = self.owner.refused[reason.index()].get();
-            if reason == Reason::Mailbox {
-                count += self.cores.iter().map(|core| core.refused_mail.get()).sum::<u64>();
-            }
+            let refused = self.cores.iter().map(|core| core.refused[reason.index()].get());
+            let count: u64 = refused.sum();
             write_sample(out, name, &format_label("reason", &reason.name()), count);
         }
     }

@@ -33,7 +33,8 @@ use super::customers::Customers;
 use super::decisions::Decisions;
 use super::explain::Facts;
 use super::lanes::Lanes;
-use super::mail::{Completion, Failure, Outcome, Submission};
+use super::mail::{Completion, Outcome, Submission};
+use super::refusal::Refusal;
 use super::requests::{Asker, Request, Requests, Stage};
 use super::shedding::Codel;
 use super::strategy_route::{Change, State};
@@ -186,11 +187,9 @@ impl Dispatcher {
         now: Time,
         core: CoreIndex,
         submission: &Submission,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Refusal> {
         self.follow_book(now);
-        let limit = self
-            .admit(now, submission)
-            .inspect_err(|failure| self.note_refusal(now, &submission.customer, failure))?;
+        let limit = self.admit(now, submission)?;
         let asker = Asker { core, ticket: submission.ticket };
         let terms = self.book.of(&submission.customer).terms;
         let (customer, is_new) = self.customers.enter(&submission.customer, terms);
@@ -340,7 +339,7 @@ impl Dispatcher {
                 break;
             }
         }
-        self.show();
+        self.show(now);
     }
 
     fn slot(&self) -> Slot {
@@ -411,7 +410,8 @@ impl Dispatcher {
     }
 
     /// Shows the state of the queue to all cores.
-    fn show(&self) {
+    fn show(&self, now: Time) {
+        self.board.show_closed(self.closed_for(now));
         let owner = &self.board.owner;
         owner.queue_requests.set(self.scheduler.len() as u64);
         owner.queue_sequences.set(self.scheduler.sequences());

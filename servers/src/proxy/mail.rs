@@ -54,7 +54,7 @@ pub(super) enum Failure {
     /// The request's deadline passed.
     #[error("Downstream service too slow: no answer within {} ms", limit.as_millis())]
     TooSlow { limit: Duration },
-    /// The backend failed, or none can be reached.
+    /// The backend failed.
     #[error("Downstream service error: {0}")]
     Backend(String),
 }

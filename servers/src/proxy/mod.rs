@@ -28,7 +28,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringyard_protocol::http1::{Method, Request, Status};
+use ringyard_protocol::http1::{Head, Method, Request, Status};
 use ringyard_protocol::json::ItemSpan;
 use ringyard_protocol::limits::HttpLimits;
 use ringyard_runtime::app::{Commands, CoreIndex, Event, Now, Time};
@@ -151,16 +151,7 @@ impl Proxy {
         response: &mut Response,
         commands: &mut Commands<ProxyMail>,
     ) -> Handled {
-        let Some(customer) = customer_of(request) else {
-            let detail = format!(
-                "X-Customer-Id must be a token of at most {CUSTOMER_NAME_BYTES_MAX} characters"
-            );
-            response.detail(Status::BAD_REQUEST, &detail);
-            return Handled::Now;
-        };
-        let Some(patience) = patience_of(request) else {
-            let detail = "X-Deadline-Ms must be a number of milliseconds";
-            response.detail(Status::BAD_REQUEST, detail);
+        let Some((customer, patience)) = self.admit_head(now, &request.head, response) else {
             return Handled::Now;
         };
         let Self { request_sequences_max, count_detail, items, .. } = self;
@@ -193,10 +184,47 @@ impl Proxy {
         self.buffers.give_back(submission.payload);
         match submitted {
             Ok(()) => Handled::Later,
-            Err(failure) => {
-                write_failure(&failure, response);
+            Err(refusal) => {
+                write_failure(&refusal.into(), response);
                 Handled::Now
             }
+        }
+    }
+
+    /// Whose request it is and how long the client will wait; `None` where the head is reason enough to refuse it,
+    /// with `response` filled in.
+    fn admit_head<'a>(
+        &mut self,
+        now: Now,
+        head: &Head<'a>,
+        response: &mut Response,
+    ) -> Option<(&'a str, Option<Duration>)> {
+        let Some(customer) = customer_of(head) else {
+            let detail = format!(
+                "X-Customer-Id must be a token of at most {CUSTOMER_NAME_BYTES_MAX} characters"
+            );
+            response.detail(Status::BAD_REQUEST, &detail);
+            return None;
+        };
+        let Some(patience) = patience_of(head) else {
+            let detail = "X-Deadline-Ms must be a number of milliseconds";
+            response.detail(Status::BAD_REQUEST, detail);
+            return None;
+        };
+        let refused = match &mut self.dispatcher {
+            Some(dispatcher) => dispatcher.admit_head(now.time, customer, patience).err(),
+            // Of what its customer may have, the owner alone knows.
+            None => self
+                .board
+                .closed()
+                .inspect(|refusal| self.board.count_refusal(self.core, refusal.reason)),
+        };
+        match refused {
+            Some(refusal) => {
+                write_failure(&Failure::Refused(refusal), response);
+                None
+            }
+            None => Some((customer, patience)),
         }
     }
 
@@ -254,7 +282,9 @@ impl Proxy {
         let (ticket, arrived, outcome) = match message {
             ProxyMail::Submit(submission) => match dispatcher.submit(now.time, from, &submission) {
                 Ok(()) => return,
-                Err(failure) => (submission.ticket, submission.arrived, Outcome::Failed(failure)),
+                Err(refusal) => {
+                    (submission.ticket, submission.arrived, Outcome::Failed(refusal.into()))
+                }
             },
             ProxyMail::Strategy { ticket, change, arrived } => {
                 let state = dispatcher.strategy(now.time, change);
@@ -284,7 +314,7 @@ impl Proxy {
     ) {
         match message {
             ProxyMail::Submit(submission) => {
-                self.board.cores[usize::from(self.core.0)].refused_mail.add(1);
+                self.board.count_refusal(self.core, Reason::Mailbox);
                 let refusal = Refusal { reason: Reason::Mailbox, retry_after: Duration::ZERO };
                 front.answer(now, submission.ticket, commands, |response| {
                     write_failure(&Failure::Refused(refusal), response);
@@ -348,8 +378,8 @@ impl Proxy {
 }
 
 /// The customer that a request names; `None` where the name is not a token or too long.
-fn customer_of<'a>(request: &Request<'a>) -> Option<&'a str> {
-    let Some(name) = request.head.headers.get("x-customer-id") else {
+fn customer_of<'a>(head: &Head<'a>) -> Option<&'a str> {
+    let Some(name) = head.headers.get("x-customer-id") else {
         return Some(CUSTOMER_DEFAULT);
     };
     let token = !name.is_empty()
@@ -361,8 +391,8 @@ fn customer_of<'a>(request: &Request<'a>) -> Option<&'a str> {
 }
 
 /// How long the client says that it will wait; `None` where that is not a number of milliseconds.
-fn patience_of(request: &Request<'_>) -> Option<Option<Duration>> {
-    let Some(text) = request.head.headers.get("x-deadline-ms") else { return Some(None) };
+fn patience_of(head: &Head<'_>) -> Option<Option<Duration>> {
+    let Some(text) = head.headers.get("x-deadline-ms") else { return Some(None) };
     let digits =
         (1..=DEADLINE_DIGITS_MAX).contains(&text.len()) && text.iter().all(u8::is_ascii_digit);
     let milliseconds = digits.then(|| std::str::from_utf8(text).ok()?.parse().ok()).flatten()?;
@@ -386,11 +416,15 @@ fn write_failure(failure: &Failure, response: &mut Response) {
         Failure::Backend(_) => Status::BAD_GATEWAY,
     };
     response.detail(status, &failure.to_string());
-    if let Failure::Refused(refusal) = failure {
-        response.add_reason(refusal.reason.name());
-        if status != Status::GATEWAY_TIMEOUT {
-            response.set_retry_after(refusal.retry_after);
+    match failure {
+        Failure::Refused(Refusal { reason, retry_after }) => {
+            response.add_reason(reason.name());
+            if reason.passes() {
+                response.set_retry_after(*retry_after);
+            }
         }
+        Failure::TooSlow { .. } => response.add_reason("expired"),
+        Failure::Backend(_) => {}
     }
 }
 
@@ -436,6 +470,11 @@ impl Service for Proxy {
             _ => response.detail(Status::NOT_FOUND, "Not Found"),
         }
         Handled::Now
+    }
+
+    fn refuses(&mut self, now: Now, head: &Head<'_>, response: &mut Response) -> bool {
+        (head.target.path, head.method) == ("/proxy_classify", Method::Post)
+            && self.admit_head(now, head, response).is_none()
     }
 
     fn abandon(&mut self, now: Now, ticket: Ticket, commands: &mut Commands<ProxyMail>) {

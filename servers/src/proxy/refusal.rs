@@ -20,26 +20,38 @@ pub(super) enum Reason {
     NeverInTime,
     /// It has waited while those who came later are served in time.
     Shed,
-    /// Its customer has as much queued as it may have.
+    /// However empty the queue, there is no room for it.
+    NeverFits,
+    /// Its customer has as many requests here as it may have.
     CustomerQueue,
+    /// Its customer has as many bytes queued as it may have.
+    CustomerBytes,
+    /// The backends need longer for what its customer has queued than they may.
+    CustomerWork,
     /// Its customer asks more often than it may.
     CustomerRate,
     /// Too many messages are under way between cores.
     Mailbox,
+    /// No backend has been reached for longer than requests are made to wait.
+    Unreachable,
 }
 
 impl Reason {
     /// Every reason.
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::QueueFull,
         Self::BytesFull,
         Self::WaitTooLong,
         Self::DeadlineTooNear,
         Self::NeverInTime,
         Self::Shed,
+        Self::NeverFits,
         Self::CustomerQueue,
+        Self::CustomerBytes,
+        Self::CustomerWork,
         Self::CustomerRate,
         Self::Mailbox,
+        Self::Unreachable,
     ];
 
     /// The name that answers and metrics know it by.
@@ -51,9 +63,13 @@ impl Reason {
             Self::DeadlineTooNear => "deadline-too-near",
             Self::NeverInTime => "never-in-time",
             Self::Shed => "shed",
+            Self::NeverFits => "never-fits",
             Self::CustomerQueue => "customer-queue",
+            Self::CustomerBytes => "customer-bytes",
+            Self::CustomerWork => "customer-work",
             Self::CustomerRate => "customer-rate",
             Self::Mailbox => "mailbox-full",
+            Self::Unreachable => "unreachable",
         }
     }
 
@@ -61,7 +77,11 @@ impl Reason {
     pub(super) const fn status(self) -> Status {
         match self {
             Self::NeverInTime => Status::GATEWAY_TIMEOUT,
-            Self::CustomerQueue | Self::CustomerRate => Status::TOO_MANY_REQUESTS,
+            Self::Unreachable => Status::BAD_GATEWAY,
+            Self::NeverFits => Status::CONTENT_TOO_LARGE,
+            Self::CustomerQueue | Self::CustomerBytes | Self::CustomerWork | Self::CustomerRate => {
+                Status::TOO_MANY_REQUESTS
+            }
             _ => Status::SERVICE_UNAVAILABLE,
         }
     }
@@ -81,12 +101,27 @@ impl Reason {
                 "Downstream service too slow: this takes longer than its deadline allows"
             }
             Self::Shed => "Overloaded: waited too long in the queue; try again later",
+            Self::NeverFits => {
+                "This request is larger than the queue may ever hold; send fewer or shorter texts"
+            }
+            Self::CustomerBytes => {
+                "This customer has as many bytes queued as it may; try again later"
+            }
+            Self::CustomerWork => {
+                "This customer has as much work queued as it may; try again later"
+            }
             Self::CustomerQueue => {
                 "This customer has as many requests queued as it may; try again later"
             }
             Self::CustomerRate => "This customer asks more often than it may; try again later",
             Self::Mailbox => "Overloaded: too many requests between cores; try again later",
+            Self::Unreachable => "Downstream service error: no backend can be reached",
         }
+    }
+
+    /// Whether coming back later would help, and when can be told.
+    pub(super) const fn passes(self) -> bool {
+        matches!(self.status(), Status::SERVICE_UNAVAILABLE | Status::TOO_MANY_REQUESTS)
     }
 
     /// Its place in [`Reason::ALL`].

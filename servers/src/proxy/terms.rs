@@ -16,6 +16,10 @@ pub struct Entitlement {
     pub terms: CustomerTerms,
     /// Requests that it may have queued or in flight; `None` for as many as fit.
     pub requests_max: Option<u32>,
+    /// Bytes of texts that it may have queued; `None` for as many as fit. One request with more is refused for good.
+    pub bytes_max: Option<usize>,
+    /// How long the backends may need for what it has queued when it asks for more; `None` for however long.
+    pub work_max: Option<Duration>,
     /// How often it may ask.
     pub rate: Option<Rate>,
 }

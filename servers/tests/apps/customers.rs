@@ -102,6 +102,39 @@ fn a_customer_over_its_quota_gets_429_and_nobody_else_does() {
 }
 
 #[test]
+fn a_customer_may_be_held_to_bytes_and_to_work() {
+    let bytes_max = Some(100);
+    let work_max = Some(Duration::from_millis(25));
+    let a = Entitlement { bytes_max, ..Entitlement::default() };
+    let b = Entitlement { work_max, ..Entitlement::default() };
+    let mut driver = server(one_by_one(StrategyKind::Fcfs, book(&[("a", a), ("b", b)])));
+    let backend = driver.connect();
+    client(&mut driver, "x", &["-"]);
+    driver.advance(Duration::from_millis(10));
+    reply(&mut driver, backend, &["r"]);
+    client(&mut driver, "x", &["-"]);
+    let ask = |driver: &mut Driven, customer: &str, length: usize| {
+        let conn = client(driver, customer, &[&"x".repeat(length)]);
+        let text = driver.take_sent(conn);
+        let (status, head, body) = answers(&text).into_iter().next()?;
+        assert_eq!(head.contains("retry-after: "), status != 413, "{head}");
+        let body: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+        Some((status, body["reason"].as_str().expect("a reason").to_owned()))
+    };
+    // With its quotes a text of 98 characters has 100 bytes.
+    assert_eq!(ask(&mut driver, "a", 99), Some((413, String::from("never-fits"))));
+    assert_eq!(ask(&mut driver, "a", 58), None);
+    assert_eq!(ask(&mut driver, "a", 39), Some((429, String::from("customer-bytes"))));
+    assert_eq!(ask(&mut driver, "a", 38), None);
+    // A batch takes ten milliseconds: with three queued there is more than 25 ms of work.
+    for _ in 0..3 {
+        assert_eq!(ask(&mut driver, "b", 1), None);
+    }
+    assert_eq!(ask(&mut driver, "b", 1), Some((429, String::from("customer-work"))));
+    assert_eq!(ask(&mut driver, "c", 1), None);
+}
+
+#[test]
 fn a_customer_over_its_rate_is_told_when_to_come_back() {
     let rate = Some(Rate { interval: Duration::from_millis(2_500), burst: 2 });
     let limited = Entitlement { rate, ..Entitlement::default() };

@@ -102,6 +102,19 @@ fn an_answer_that_comes_too_late_is_none() {
 }
 
 #[test]
+fn what_can_never_fit_is_refused_for_good() {
+    let mut driver = server(ProxyConfig { queue_bytes_max: 100, ..known() });
+    driver.connect();
+    let conn = driver.accept();
+    driver.receive(conn, &ask(99, "5000"));
+    let text = driver.take_sent(conn);
+    assert!(text.starts_with("HTTP/1.1 413") && text.contains("never-fits"), "{text}");
+    assert!(!text.contains("retry-after"), "{text}");
+    driver.receive(conn, &ask(98, "5000"));
+    assert_eq!(driver.take_sent(conn), "");
+}
+
+#[test]
 fn the_queue_is_bounded_by_bytes() {
     let mut driver = server(ProxyConfig { queue_bytes_max: 1_000, ..known() });
     driver.connect();

@@ -9,6 +9,7 @@ mod conservation;
 mod customers;
 mod deadlines;
 mod explain;
+mod heads;
 mod mutated;
 mod overload;
 mod proxy;

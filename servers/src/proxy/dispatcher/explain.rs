@@ -1,14 +1,12 @@
 //! What the dispatcher tells of its decisions, where it is asked to.
 
 use ringyard_runtime::app::Time;
-use ringyard_scheduler::{AutoSwitch, Batch, CustomerId, StrategyKind};
+use ringyard_scheduler::{AutoSwitch, Batch, StrategyKind};
 
 use super::{Dispatcher, Flight};
 use crate::proxy::config::{BackendTarget, Explain};
 use crate::proxy::decisions::{Decisions, Why};
 use crate::proxy::explain::{Explanation, Facts};
-use crate::proxy::mail::Failure;
-use crate::proxy::refusal::Refusal;
 
 /// A place for decisions, where they are to be kept.
 pub(super) fn decisions_kept(explain: Explain) -> Option<Box<Decisions>> {
@@ -73,20 +71,6 @@ impl Dispatcher {
         let Flight { facts, dispatched, .. } = *flight;
         decisions.replied(facts.number, now.since(dispatched));
         Some(Explained { facts, dispatched, replied: now, position: 0 })
-    }
-
-    /// Takes note of a refusal.
-    pub(super) fn note_refusal(&mut self, now: Time, customer: &str, failure: &Failure) {
-        if let (Some(decisions), Failure::Refused(refusal)) = (&mut self.decisions, failure) {
-            decisions.refused(now, customer, *refusal);
-        }
-    }
-
-    /// Takes note of the refusal of a request that was queued.
-    pub(super) fn note_refusal_of(&mut self, now: Time, customer: CustomerId, refusal: Refusal) {
-        if let Some(decisions) = &mut self.decisions {
-            decisions.refused(now, self.customers.name(customer), refusal);
-        }
     }
 
     /// Takes note that somebody asks for a strategy.

@@ -6,6 +6,7 @@ use ringyard_scheduler::{CustomerId, Slot};
 use super::Dispatcher;
 use crate::proxy::lanes::{Line, Loss};
 use crate::proxy::mail::{Failure, Outcome};
+use crate::proxy::refusal::Reason;
 use crate::proxy::requests::Stage;
 use crate::slab::Key;
 
@@ -31,8 +32,7 @@ impl Dispatcher {
                 // Its request may have left with a part before it.
                 let Some(part) = self.requests.part(Key::from_word(job.spec.tag)) else { continue };
                 let request = part.request;
-                let failure = Failure::Backend(String::from("no backend can be reached"));
-                self.announce(request, Outcome::Failed(failure));
+                self.refuse_queued(now, request, Reason::Unreachable);
                 self.leave(now, request, commands);
             }
         }

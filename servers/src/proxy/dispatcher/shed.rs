@@ -3,7 +3,6 @@
 use ringyard_runtime::app::{Commands, Time};
 
 use super::Dispatcher;
-use crate::proxy::mail::Outcome;
 use crate::proxy::refusal::Reason;
 
 impl Dispatcher {
@@ -18,10 +17,7 @@ impl Dispatcher {
             if now.since(request.arrived) <= wait_max {
                 return;
             }
-            let customer = request.customer;
-            let refusal = self.refuse(Reason::Shed);
-            self.note_refusal_of(now, customer, refusal);
-            self.announce(key, Outcome::Failed(refusal.into()));
+            self.refuse_queued(now, key, Reason::Shed);
             self.leave(now, key, commands);
             self.forget_arrivals();
         }

@@ -18,6 +18,8 @@ pub enum Answers {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Classify,
+    /// As that, but wrong; it may be refused before anybody looks.
+    Wrong,
     /// Answered by the server's front at once, whatever waits before it in the pipeline.
     Stray,
 }
@@ -163,7 +165,9 @@ impl Question {
                 start = write_post(path, plan, extra, request.as_bytes(), random, out);
             }
         }
-        (Self::new(plan, number, Kind::Stray, method, status, Vec::new()), start)
+        let asks = method == Method::Post && plan.office == Office::Proxy;
+        let kind = if asks { Kind::Wrong } else { Kind::Stray };
+        (Self::new(plan, number, kind, method, status, Vec::new()), start)
     }
 
     /// A change of strategy.
@@ -197,9 +201,11 @@ impl Question {
         let told_why = response.body.starts_with(br#"{"detail":""#);
         let told_when = response.headers.get("retry-after").is_some();
         match (response.status, self.kind) {
-            (502, Kind::Classify) if told_why => Verdict::BackendFailed,
-            (503, Kind::Classify) if told_why && told_when => Verdict::Overloaded,
-            (504, Kind::Classify) if told_why => Verdict::TooSlow,
+            (502, Kind::Classify | Kind::Wrong) if told_why => Verdict::BackendFailed,
+            (429 | 503, Kind::Classify | Kind::Wrong) if told_why && told_when => {
+                Verdict::Overloaded
+            }
+            (504, Kind::Classify | Kind::Wrong) if told_why => Verdict::TooSlow,
             (408, _) if told_why && !response.keep_alive => Verdict::NotInTime,
             _ => panic!(
                 "customer {}, question {}: expected {} {:?}, got {} {:?}",
@@ -216,7 +222,7 @@ impl Question {
     fn is_right(&self, body: &[u8]) -> bool {
         let Some(rest) = body.strip_prefix(self.body.as_slice()) else { return false };
         match (self.kind, self.office) {
-            (Kind::Stray, _) => true,
+            (Kind::Stray | Kind::Wrong, _) => true,
             (Kind::Classify, Office::Classifier) => rest == b"}",
             (Kind::Classify, Office::Proxy) => rest
                 .strip_suffix(b"}")

@@ -62,3 +62,6 @@ mod tokio_engine;
 mod sleep;
 #[cfg(any(feature = "engines", loom))]
 mod sync;
+
+#[cfg(all(feature = "peers", not(loom)))]
+pub use ring::bare;

@@ -9,6 +9,8 @@
 //! loses nothing ([`queue`]); and at the end, however it comes, all operations are ended before anything is
 //! freed ([`Engine`]'s `drop`).
 
+#[cfg(feature = "peers")]
+pub mod bare;
 mod buffers;
 mod connection;
 mod doors;

@@ -1,38 +1,30 @@
 #!/bin/sh
-# Counts the system calls that a server makes for each request, with strace around it while wrk loads it.
+# Counts the system calls that a server makes for each request.
 #
-#   bench/syscalls.sh ENGINE [CONNECTIONS]
+#   bench/syscalls.sh SERVER [CONNECTIONS]
 #
-# ENGINE is one of those of `ringyard classifier --engine`. Needs strace and wrk, and a release build of
-# `ringyard` (with the feature `peers` for anything but ring and tokio). strace slows the server down several
-# times, so the load saturates it sooner and more requests share a turn: read the figure beside that of the server's own
-# counter, which is printed too and was taken without strace.
+# SERVER is one of those that `ringyard classifier --engine` takes. Three figures, as far as they can be had: the
+# engine's own counter; the kernel's, by perf at a tracepoint (apt install linux-perf); and strace's (apt install
+# strace), with the calls by name. strace slows the server down several times, so that more requests share a turn:
+# read its figure beside the others, and its table for what is called. Opening and closing of the load's connections
+# is part of the last two.
 set -eu
 
-engine=${1:?usage: bench/syscalls.sh ENGINE [CONNECTIONS]}
+engine=${1:?usage: bench/syscalls.sh SERVER [CONNECTIONS]}
 connections=${2:-64}
 target=${CARGO_TARGET_DIR:-$(dirname "$0")/../target}
 ringyard=${RINGYARD:-$target/release/ringyard}
 seconds=5
 
-for tool in strace wrk; do
-    command -v "$tool" >/dev/null || { echo "syscalls.sh: needs $tool (apt install $tool)" >&2; exit 2; }
-done
 [ -x "$ringyard" ] || { echo "syscalls.sh: build it first: cargo build --release --features peers" >&2; exit 2; }
 
 work=$(mktemp -d)
 server=
 trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
 
-cat >"$work/post.lua" <<'LUA'
-wrk.method = "POST"
-wrk.body = '{"sequences": ["hello"]}'
-LUA
-
-: >"$work/out"
-
 # Starts a server, with the words given before its command, and sets `address`.
 serve() {
+    : >"$work/out"
     "$@" "$ringyard" classifier --engine "$engine" --cores 0 --cost-scale 0 \
         --listen 127.0.0.1:0 >"$work/out" 2>"$work/err" &
     server=$!
@@ -45,34 +37,57 @@ serve() {
     exit 1
 }
 
+# Loads the server and sets `requests`. The load's status says whether it had anything to spare; the calls are the
+# server's either way.
 load() {
-    taskset -c 1 wrk -t1 "-c$connections" "-d${seconds}s" -s "$work/post.lua" \
-        "http://$address/classify" | sed -n 's/^ *\([0-9]*\) requests in.*/\1/p'
+    "$ringyard" load "http://$address/classify" --quiet --no-calibration --cores 1 --connections "$connections" \
+        --duration "${seconds}s" --header 'content-type: application/json' --body '{"sequences": ["hello"]}' \
+        --json "$work/load.json" >"$work/load" || true
+    requests=$(sed -n 's/^  "answered": \([0-9]*\),$/\1/p' "$work/load.json")
 }
 
+# The engine's own counter; nothing for a server that has none.
 counter() {
     curl -s "http://$address/metrics" | sed -n 's/^ringyard_engine_system_calls_total.* //p' | head -1
 }
 
+say() {
+    echo "$engine, $connections connections, $1: $2 calls, $requests requests," \
+        "$(awk "BEGIN { printf \"%.4f\", $2 / $requests }") a request"
+}
+
 serve env
-before=$(counter)
-requests=$(load)
-after=$(counter)
+if command -v curl >/dev/null; then
+    before=$(counter)
+    load
+    after=$(counter)
+    [ -z "$before" ] || say "own counter" "$((after - before))"
+else
+    echo "syscalls.sh: the own counter is read with curl (apt install curl)" >&2
+fi
+if command -v perf >/dev/null && perf stat -e raw_syscalls:sys_enter -- true >/dev/null 2>&1; then
+    perf stat -x, -e raw_syscalls:sys_enter -p "$server" -o "$work/perf" -- sleep "$((seconds + 2))" &
+    perf=$!
+    sleep 0.5
+    load
+    wait "$perf"
+    say perf "$(sed -n 's/^\([0-9]*\),,raw_syscalls:sys_enter,.*/\1/p' "$work/perf")"
+else
+    echo "syscalls.sh: perf (apt install linux-perf) with access to tracepoints (root) would count too" >&2
+fi
 kill "$server"
 wait "$server" || true
 server=
-if [ -n "$before" ]; then
-    echo "$engine, $connections connections, own counter: $((after - before)) calls, $requests requests," \
-        "$(echo "scale=4; ($after - $before) / $requests" | bc) a request"
-fi
 
-serve strace -f -c -o "$work/calls"
-requests=$(load)
-# Strace itself survives the signal and writes its summary once the server has ended.
-pkill -TERM -P "$server"
-wait "$server" || true
-server=
-total=$(awk '$NF == "total" { print $4 }' "$work/calls")
-echo "$engine, $connections connections, strace: $total calls, $requests requests," \
-    "$(echo "scale=4; $total / $requests" | bc) a request"
-head -12 "$work/calls"
+if command -v strace >/dev/null; then
+    serve strace -f -c -o "$work/calls"
+    load
+    # strace itself survives the signal and writes its summary once the server has ended.
+    pkill -TERM -P "$server"
+    wait "$server" || true
+    server=
+    say strace "$(awk '$NF == "total" { print $4 }' "$work/calls")"
+    head -12 "$work/calls"
+else
+    echo "syscalls.sh: strace (apt install strace) shows the calls by name" >&2
+fi

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod compare;
 pub mod conductor;
 pub mod demo;
 pub mod errand;

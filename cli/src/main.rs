@@ -4,6 +4,7 @@
 
 mod backend_url;
 mod classifier;
+mod compare;
 mod compute;
 mod customers;
 mod demo;
@@ -38,6 +39,7 @@ struct Arguments {
 enum Command {
     Demo(demo::DemoArgs),
     Classifier(classifier::ClassifierArgs),
+    Compare(compare::CompareArgs),
     Compute(compute::ComputeArgs),
     Proxy(proxy::ProxyArgs),
     Load(Box<ringyard_bench::load::command::LoadArgs>),
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Classifier(arguments) => classifier::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Compute(arguments) => compute::run(&arguments),
         Command::Proxy(arguments) => proxy::run(&arguments),
         Command::Load(arguments) => Ok(load::run(&arguments)),

@@ -7,7 +7,7 @@
 
 /// Raises the soft limit of descriptors to the hard limit. Where that fails the limit stays what it is, and a
 /// server that reaches it goes on without new connections.
-pub(crate) fn raise_limit() {
+pub fn raise_limit() {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the pointer is valid for the call.
     let result = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };

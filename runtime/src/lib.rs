@@ -20,7 +20,7 @@ mod control;
 #[cfg(all(feature = "engines", not(loom)))]
 mod departure;
 #[cfg(all(feature = "engines", not(loom)))]
-mod descriptors;
+pub mod descriptors;
 #[cfg(all(feature = "engines", not(loom)))]
 mod dispatcher;
 #[cfg(all(feature = "peers", not(loom)))]

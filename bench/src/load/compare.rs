@@ -110,41 +110,55 @@ pub fn compare(
 }
 
 fn one(name: &str, a: &[f64], b: &[f64], pairing: Pairing, random: &mut Random) -> Ratio {
-    let mut scratch = Vec::new();
-    let mut draw = |random: &mut Random, side: &[f64], picks: Option<&[usize]>| {
-        scratch.clear();
-        match picks {
-            Some(picks) => scratch.extend(picks.iter().map(|index| side[*index])),
-            None => scratch.extend((0..side.len()).map(|_| side[pick(random, side.len())])),
+    let [own_a, own_b] = [a, b].map(|side| median(&mut side.to_vec()));
+    let (ratio, (low, high)) = match pairing {
+        Pairing::Interleaved => {
+            let together: Vec<f64> = a.iter().zip(b).map(|(a, b)| b / a).collect();
+            (median(&mut together.clone()), interval(random, |random| redrawn(&together, random)))
         }
-        median(&mut scratch)
-    };
-    let together: Vec<f64> = a.iter().zip(b).map(|(a, b)| b / a).collect();
-    let mut ratios: Vec<f64> = (0..RESAMPLES)
-        .map(|_| match pairing {
-            Pairing::Interleaved => draw(random, &together, None),
-            Pairing::Apart => {
-                let (a, b) = (draw(random, a, None), draw(random, b, None));
+        Pairing::Apart => {
+            let redraw = |random: &mut Random| {
+                let (a, b) = (redrawn(a, random), redrawn(b, random));
                 b / a
-            }
-        })
-        .collect();
-    ratios.sort_by(f64::total_cmp);
-    let [mut own_a, mut own_b, mut both] = [a.to_vec(), b.to_vec(), together];
-    let (a, b) = (median(&mut own_a), median(&mut own_b));
-    let ratio = match pairing {
-        Pairing::Interleaved => median(&mut both),
-        Pairing::Apart => b / a,
+            };
+            (own_b / own_a, interval(random, redraw))
+        }
     };
-    let edge = RESAMPLES / 40;
     Ratio {
         figure: name.to_owned(),
-        a: rounded(a),
-        b: rounded(b),
+        a: rounded(own_a),
+        b: rounded(own_b),
         ratio: rounded(ratio),
-        low: rounded(ratios[edge]),
-        high: rounded(ratios[RESAMPLES - 1 - edge]),
+        low: rounded(low),
+        high: rounded(high),
     }
+}
+
+/// The median of `numbers` and its 95 % interval.
+///
+/// # Panics
+///
+/// If there are none.
+#[must_use]
+pub fn median_with_interval(numbers: &[f64], seed: u64) -> (f64, (f64, f64)) {
+    let mut random = Random::new(seed);
+    let interval = interval(&mut random, |random| redrawn(numbers, random));
+    (median(&mut numbers.to_vec()), interval)
+}
+
+/// Where 95 % of what `redraw` gives lie.
+fn interval(random: &mut Random, mut redraw: impl FnMut(&mut Random) -> f64) -> (f64, f64) {
+    let mut drawn: Vec<f64> = (0..RESAMPLES).map(|_| redraw(random)).collect();
+    drawn.sort_by(f64::total_cmp);
+    let edge = RESAMPLES / 40;
+    (drawn[edge], drawn[RESAMPLES - 1 - edge])
+}
+
+/// The median of as many of `numbers`, drawn with replacement.
+fn redrawn(numbers: &[f64], random: &mut Random) -> f64 {
+    let mut drawn: Vec<f64> =
+        (0..numbers.len()).map(|_| numbers[pick(random, numbers.len())]).collect();
+    median(&mut drawn)
 }
 
 fn pick(random: &mut Random, count: usize) -> usize {

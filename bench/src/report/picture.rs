@@ -4,7 +4,7 @@
 //! and Ito's). The font travels with the program, so the picture is the same on a machine that has none.
 
 mod panels;
-mod theme;
+pub(crate) mod theme;
 
 use std::path::Path;
 

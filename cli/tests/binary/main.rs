@@ -2,6 +2,8 @@
 
 mod process;
 
+mod compare;
+
 mod soak;
 mod usage;
 

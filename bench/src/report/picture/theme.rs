@@ -14,16 +14,16 @@ use plotters::style::{Color, FontStyle, IntoFont, RGBColor, TextStyle};
 use super::PictureError;
 
 /// Background.
-pub(super) const PAPER: RGBColor = RGBColor(255, 255, 255);
+pub(crate) const PAPER: RGBColor = RGBColor(255, 255, 255);
 
 /// Text and axes.
-pub(super) const INK: RGBColor = RGBColor(32, 36, 42);
+pub(crate) const INK: RGBColor = RGBColor(32, 36, 42);
 
 /// Secondary text.
-pub(super) const GREY: RGBColor = RGBColor(96, 104, 114);
+pub(crate) const GREY: RGBColor = RGBColor(96, 104, 114);
 
 /// Grid lines.
-pub(super) const GRID: RGBColor = RGBColor(226, 229, 233);
+pub(crate) const GRID: RGBColor = RGBColor(226, 229, 233);
 
 /// Okabe and Ito's colours, in the order in which strategies take them.
 const STRATEGY_COLOURS: [RGBColor; 7] = [
@@ -37,9 +37,9 @@ const STRATEGY_COLOURS: [RGBColor; 7] = [
 ];
 
 /// Sizes of type in pixels.
-pub(super) const TITLE_SIZE: i32 = 50;
-pub(super) const PANEL_TITLE_SIZE: i32 = 36;
-pub(super) const LABEL_SIZE: i32 = 28;
+pub(crate) const TITLE_SIZE: i32 = 50;
+pub(crate) const PANEL_TITLE_SIZE: i32 = 36;
+pub(crate) const LABEL_SIZE: i32 = 28;
 
 const FONT: &str = "report";
 
@@ -47,12 +47,12 @@ const FONT: &str = "report";
 const NAME_FONT: &str = "report-names";
 
 /// The colour of strategy number `index`.
-pub(super) fn strategy_colour(index: usize) -> RGBColor {
+pub(crate) fn strategy_colour(index: usize) -> RGBColor {
     STRATEGY_COLOURS[index % STRATEGY_COLOURS.len()]
 }
 
 /// Makes the built-in fonts known to the drawing library, once per process.
-pub(super) fn register_font() -> Result<(), PictureError> {
+pub(crate) fn register_font() -> Result<(), PictureError> {
     static REGISTERED: OnceLock<bool> = OnceLock::new();
     let registered = *REGISTERED.get_or_init(|| {
         let fonts = [
@@ -67,30 +67,30 @@ pub(super) fn register_font() -> Result<(), PictureError> {
 }
 
 /// Text of `size` in `colour`, hung up by its left, middle or right.
-pub(super) fn text(size: i32, colour: RGBColor, anchor: HPos) -> TextStyle<'static> {
+pub(crate) fn text(size: i32, colour: RGBColor, anchor: HPos) -> TextStyle<'static> {
     (FONT, size).into_font().color(&colour).pos(Pos::new(anchor, VPos::Center))
 }
 
 /// The name of a strategy or customer, hung up by its left, middle or right.
-pub(super) fn name(anchor: HPos) -> TextStyle<'static> {
+pub(crate) fn name(anchor: HPos) -> TextStyle<'static> {
     (NAME_FONT, LABEL_SIZE).into_font().color(&INK).pos(Pos::new(anchor, VPos::Center))
 }
 
 /// A panel whose two axes measure real numbers.
-pub(super) type Chart<'a, B> = ChartContext<'a, B, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+pub(crate) type Chart<'a, B> = ChartContext<'a, B, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
 /// What is said along one axis.
-pub(super) struct Axis {
+pub(crate) struct Axis {
     /// With its unit.
-    pub(super) title: &'static str,
+    pub(crate) title: &'static str,
     /// From where to where.
-    pub(super) range: Range<f64>,
+    pub(crate) range: Range<f64>,
     /// How many ticks at most; none for an axis of names.
-    pub(super) ticks: usize,
+    pub(crate) ticks: usize,
 }
 
 /// Draws title, grid and axes of a panel and returns the place for its content.
-pub(super) fn panel<'a, B: DrawingBackend>(
+pub(crate) fn panel<'a, B: DrawingBackend>(
     area: &'a DrawingArea<B, Shift>,
     title: &str,
     x: Axis,
@@ -131,6 +131,6 @@ fn plain_number(value: &f64) -> String {
 }
 
 /// The end of an axis that starts at zero and must hold `most`, with some air above it.
-pub(super) fn axis_end(most: f64) -> f64 {
+pub(crate) fn axis_end(most: f64) -> f64 {
     if most > 0.0 { most * 1.08 } else { 1.0 }
 }

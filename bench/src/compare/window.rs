@@ -98,15 +98,19 @@ impl Window {
     /// Whether it can be used: the machine was ours, and there were answers.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.stolen_share <= STOLEN_SHARE_MAX && self.answered > 0
+        self.stolen_share <= STOLEN_SHARE_MAX && self.answered > 0 && !self.length.is_zero()
     }
 
     /// Whether it was the generator that set the pace.
     #[must_use]
     pub fn is_generator_bound(&self) -> bool {
-        let server_share = self.cpu.as_secs_f64() / self.length.as_secs_f64();
-        self.generator_is_busy && server_share < BUSY_SHARE_MIN
+        self.generator_is_busy && share(self.cpu, self.length) < BUSY_SHARE_MIN
     }
+}
+
+/// `part` of `whole`; nothing of nothing.
+fn share(part: Duration, whole: Duration) -> f64 {
+    if whole.is_zero() { 0.0 } else { part.as_secs_f64() / whole.as_secs_f64() }
 }
 
 /// Loads `server` for `length` after a short warm-up.
@@ -131,9 +135,9 @@ pub(super) fn measure(
         latencies: Tally::new(),
     };
     let report = run::run(&options, &mut watch)?;
-    let (Some(began), Some(ended)) = (watch.began, watch.ended) else {
-        return Err(LoadError::Silent);
-    };
+    // Without two looks there was nothing to see; what took no time says nothing, and does not count.
+    let nothing = || Mark { at: Duration::ZERO, cpu: Duration::ZERO, stolen: Vec::new() };
+    let (began, ended) = watch.began.zip(watch.ended).unwrap_or_else(|| (nothing(), nothing()));
     let length = ended.at.saturating_sub(began.at);
     let stolen = ended.stolen.iter().zip(&began.stolen).map(|(end, start)| *end - *start);
     Ok(Window {
@@ -141,7 +145,7 @@ pub(super) fn measure(
         answered: watch.answered,
         errors: report.errors.total() + report.connect_errors.total(),
         cpu: ended.cpu.saturating_sub(began.cpu),
-        stolen_share: stolen.max().unwrap_or_default().as_secs_f64() / length.as_secs_f64(),
+        stolen_share: share(stolen.max().unwrap_or_default(), length),
         latencies: watch.latencies,
         generator_is_busy: report.generator.verdict.is_generator_bound(),
     })
@@ -248,9 +252,8 @@ impl Observer for Watch<'_> {
         } else if self.looks <= WARM_UP_LOOKS + LOOKS {
             self.answered += figures.answered();
             self.latencies.merge(&figures.corrected());
-            if self.looks == WARM_UP_LOOKS + LOOKS {
-                self.ended = Some(self.mark(interval));
-            }
+            // Looks are skipped where the generator itself is kept waiting: any may be the last.
+            self.ended = Some(self.mark(interval));
         }
         Ok(())
     }

@@ -45,12 +45,26 @@ name = "Pair"
 picker = { least_cost = { cost = "client_rif", choices = 2 } }
 target_utilization = 0.6
 runs = 3
+
+[[scenario]]
+name = "Learning"
+picker = { soonest = { tau_seconds = 0.5 } }
+target_utilization = 0.6
+runs = 3
+world = { arrivals = { modulated = { rates = [1.5, 0.5], dwell = [9, 9] } }, subsetting = "rendezvous" }
+
+[[scenario]]
+name = "Probing"
+picker = { prequal = {} }
+runs = 3
+world = { arrivals = { trace = [2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2] } }
 "#;
 
 #[test]
 fn all_scenarios_are_listed() {
     assert_eq!(run(&["list"]).unwrap().lines().count(), 46);
     assert_eq!(run(&["list", "--profile", "v2"]).unwrap().lines().count(), 50);
+    assert_eq!(run(&["list", "--profile", "fixed"]).unwrap().lines().count(), 64);
 }
 
 #[test]
@@ -81,13 +95,16 @@ fn a_study_of_ones_own_writes_everything_and_depends_on_no_thread() {
     study("3", "three.csv");
     let one = std::fs::read_to_string(path("one.csv")).unwrap();
     assert_eq!(one, std::fs::read_to_string(path("three.csv")).unwrap());
-    assert_eq!(read_runs(&one).unwrap().len(), 6);
+    assert_eq!(read_runs(&one).unwrap().len(), 12);
 
     let json: serde_json::Value =
         serde_json::from_slice(&std::fs::read(path("runs.json")).unwrap()).unwrap();
     let scenario = &json["scenarios"][1];
     assert_eq!(scenario["configuration"]["world"]["servers"], 8);
     assert_eq!(scenario["runs"].as_array().unwrap().len(), 3);
+    assert!(scenario["runs"][0]["more"]["mean_elapsed"].as_f64().unwrap() > 1.0);
+    assert_eq!(json["scenarios"][3]["runs"][0]["counts"]["requests"], 120);
+    assert!(json["scenarios"][3]["runs"][0]["counts"]["probes"].as_u64().unwrap() > 300);
 
     let page = std::fs::read_to_string(directory.path().join("report/report.html")).unwrap();
     assert_eq!(page.matches("<svg").count(), 6);
@@ -97,7 +114,7 @@ fn a_study_of_ones_own_writes_everything_and_depends_on_no_thread() {
     assert!(table.starts_with(
         "algorithm,mean_latency,stdev_latency,p99.0_latency,mean_stdev_utilization,stdev_utilization,total_score\n"
     ));
-    assert_eq!(table.lines().count(), 3);
+    assert_eq!(table.lines().count(), 5);
 }
 
 #[test]
@@ -137,6 +154,26 @@ fn a_wrong_file_is_refused_with_its_line() {
     let wide =
         "[[scenario]]\nname = \"A\"\npicker = \"fastest_probe\"\nworld = { subset_size = 65 }\n";
     check_refused(wide, 2, "at most 64");
+    let of = |rest: &str| format!("[[scenario]]\nname = \"A\"\n{rest}\n");
+    let few = of("picker = { soonest = {} }\nchoose_from = 2");
+    check_refused(&few, 2, "do not learn");
+    check_refused(&of("picker = { maglev = { table = 4096 } }"), 2, "must be a prime");
+    check_refused(&of("picker = { c3 = { memory = 1.0 } }"), 2, "memory must be");
+    check_refused(&of("picker = \"fastest_idle_probe\""), 2, "ends the run");
+    check_refused(&of("picker = { peak_ewma = { tau = 1 } }"), 3, "unknown field `tau`");
+    let moods =
+        "picker = \"random\"\nworld = { arrivals = { modulated = { rates = [1], dwell = [] } } }";
+    check_refused(&of(moods), 2, "as many states");
+    let average = "picker = { least_cost = { cost = \"client_latency(ewma)\" } }\nworld = { ewma_weight = 0.5 }";
+    check_refused(&of(average), 2, "whatever ewma_weight is");
+}
+
+#[test]
+fn a_contest_is_played_and_its_leaders_marked() {
+    let words = ["contest", "--world", "low utilisation", "--policy", "choices", "--runs", "1"];
+    let printed = run(&words).unwrap();
+    assert!(printed.contains("| least_request (2 choices) | **"), "{printed}");
+    assert!(printed.contains("Worlds led, of 1"), "{printed}");
 }
 
 #[test]

@@ -47,10 +47,11 @@ impl Probes {
 /// The most channels that one [`Race`] can probe.
 pub const RACERS_MAX: usize = u64::BITS as usize;
 
-/// One request's race: a probe on every channel, in random order; the first of that order to be answered wins.
+/// One request's race: a probe on every channel, in random order; the first of that order with a valid answer wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Race {
-    answered: u64,
+    waiting: u64,
+    valid: u64,
 }
 
 impl Race {
@@ -63,20 +64,28 @@ impl Race {
         order.clear();
         order.extend(0..index_u32(count));
         random.shuffle(order);
-        Self { answered: 0 }
+        Self { waiting: u64::MAX >> (RACERS_MAX - count), valid: 0 }
     }
 
-    /// The probe at `place` of the order was answered.
+    /// The probe at `place` of the order was answered, validly or not.
     #[inline]
-    pub fn answer(&mut self, place: usize) {
-        self.answered |= 1 << place;
+    pub fn answer(&mut self, place: usize, is_valid: bool) {
+        self.waiting &= !(1 << place);
+        self.valid |= u64::from(is_valid) << place;
+    }
+
+    /// Whether every probe was answered. If none was valid, the caller has to choose without the race's help.
+    #[inline]
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        self.waiting == 0
     }
 
     /// The place in the order of the winner, if there is one yet.
     #[inline]
     #[must_use]
     pub fn winner(&self) -> Option<usize> {
-        (self.answered != 0).then(|| self.answered.trailing_zeros() as usize)
+        (self.valid != 0).then(|| self.valid.trailing_zeros() as usize)
     }
 
     /// Why `channel` won.

@@ -237,10 +237,24 @@ fn the_first_answered_in_shuffled_order_wins() {
     let mut order = Vec::new();
     let mut race = Race::start(5, &mut random, &mut order);
     assert_eq!(race.winner(), None);
-    race.answer(3);
+    race.answer(3, true);
     assert_eq!(race.winner(), Some(3));
-    race.answer(1);
+    race.answer(1, true);
     assert_eq!(race.winner(), Some(1));
+    race.answer(0, false);
+    assert_eq!((race.winner(), race.is_over()), (Some(1), false));
     order.sort_unstable();
     assert_eq!(order, [0, 1, 2, 3, 4]);
+}
+
+#[test]
+fn a_race_without_a_valid_answer_is_over_with_the_last() {
+    for count in [1, 3, RACERS_MAX] {
+        let mut race = Race::start(count, &mut Philox::new(3, 4), &mut Vec::new());
+        for place in 0..count {
+            assert!(!race.is_over());
+            race.answer(place, false);
+        }
+        assert!(race.is_over() && race.winner().is_none(), "{count}");
+    }
 }

@@ -8,6 +8,9 @@ const V1: &str = include_str!("../../scenarios/v1.toml");
 /// Revision 2's file: 50 scenarios.
 const V2: &str = include_str!("../../scenarios/v2.toml");
 
+/// What the corrected profile has beside revision 1's scenarios.
+const FIXED: &str = include_str!("../../scenarios/fixed.toml");
+
 /// The sample runs.
 const SAMPLE: &str = include_str!("../../scenarios/sample.toml");
 
@@ -30,8 +33,9 @@ pub fn built_in(profile: Profile) -> Result<Vec<Scenario>, ScenarioError> {
         Profile::V1 => parse("v1.toml", V1),
         Profile::V2 => parse("v2.toml", V2),
         Profile::Fixed => {
-            let scenarios = parse("v1.toml", V1)?;
-            Ok(scenarios.into_iter().map(|scenario| scenario.under(Profile::Fixed)).collect())
+            let scenarios = parse("v1.toml", V1)?.into_iter();
+            let corrected = scenarios.map(|scenario| scenario.under(Profile::Fixed));
+            Ok(corrected.chain(parse("fixed.toml", FIXED)?).collect())
         }
     }
 }
@@ -54,5 +58,10 @@ mod tests {
         assert_eq!(samples(Profile::Fixed).unwrap().name, "SampleV1");
         let v2 = built_in(Profile::V2).unwrap();
         assert!(v2.iter().all(|scenario| scenario.world.warm_period() == 19));
+        let fixed = built_in(Profile::Fixed).unwrap();
+        assert!(fixed.iter().all(|scenario| scenario.world.profile == Profile::Fixed));
+        let names: std::collections::BTreeSet<&str> =
+            fixed.iter().map(|scenario| scenario.name.as_str()).collect();
+        assert_eq!((fixed.len(), names.len()), (64, 64));
     }
 }

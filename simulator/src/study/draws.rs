@@ -60,6 +60,9 @@ pub trait Draws {
     /// How many requests arrive in one tick of a Poisson process.
     fn poisson(&mut self, mean: f64) -> u32;
 
+    /// An exponential time of mean 1 between changes of an arrival process.
+    fn exponential(&mut self) -> f64;
+
     /// The client that the next request arrives at.
     fn client(&mut self, clients: usize) -> usize;
 
@@ -211,6 +214,10 @@ impl Draws for Keyed<'_> {
             time -= (1.0 - stream.uniform()).ln();
         }
         count
+    }
+
+    fn exponential(&mut self) -> f64 {
+        -(1.0 - self.stream(Purpose::Arrivals).uniform()).ln()
     }
 
     #[inline]

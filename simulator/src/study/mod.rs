@@ -7,6 +7,7 @@
 //! scenario, run and purpose (`draws`), so a result does not depend on threads or order. A second world moves in
 //! continuous time (`event`) and is held to queueing theory (`theory`, `validate`).
 
+pub mod arrivals;
 pub mod catalogue;
 pub mod command;
 pub mod contest;
@@ -16,6 +17,7 @@ pub mod event;
 pub mod figure;
 pub mod law;
 pub mod numeric;
+pub mod policy;
 pub mod profile;
 pub mod recorder;
 pub mod report;

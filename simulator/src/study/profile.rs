@@ -56,6 +56,11 @@ pub struct Rules {
     pub keep_progress: bool,
     /// Policies that take turns start at a random phase.
     pub random_phase: bool,
+    /// A race that no answer is valid in goes to the channel of least latency, and a server with nothing queued
+    /// counts as empty (else the run dies, so such a picker is refused).
+    pub race_falls_back: bool,
+    /// Costs that are moving averages use the world's weight (else always 0.2).
+    pub one_ewma_weight: bool,
 }
 
 impl Profile {
@@ -80,6 +85,8 @@ impl Profile {
             bounded_pid: false,
             keep_progress: false,
             random_phase: false,
+            race_falls_back: false,
+            one_ewma_weight: false,
         };
         match self {
             Self::V1 => v1,
@@ -102,6 +109,8 @@ impl Profile {
                 bounded_pid: true,
                 keep_progress: true,
                 random_phase: true,
+                race_falls_back: true,
+                one_ewma_weight: true,
             },
         }
     }

@@ -145,6 +145,10 @@ impl<D: Draws> Draws for Recorder<D> {
         self.inner.poisson(mean)
     }
 
+    fn exponential(&mut self) -> f64 {
+        self.inner.exponential()
+    }
+
     fn client(&mut self, clients: usize) -> usize {
         let client = self.inner.client(clients);
         self.note(&Draw::Index(clients, client));

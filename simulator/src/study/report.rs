@@ -74,7 +74,8 @@ impl Report<'_> {
     pub fn to_html(&self) -> Result<String, FigureError> {
         let table = score(self.runs, self.grading);
         let mut page = format!(
-            "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n<title>Load-balancing study</title>\n\
+            "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width\">\n<title>Load-balancing study</title>\n\
              <style>{STYLE}</style></head><body>\n<h1>Load-balancing study</h1>\n\
              <p>{} scenarios, {} runs, seed {}. {}</p>\n",
             table.len(),
@@ -86,8 +87,8 @@ impl Report<'_> {
         self.write_pairs(&table, &mut page);
         write_intervals(&table, &mut page);
         page.push_str(
-            "<h2>Runs</h2>\n<p>A thick bar spans the middle half of the runs, a thin one the middle 90 %; the red dot is \
-             the median, the small ones are runs.</p>\n",
+            "<h2>Runs</h2>\n<p>A thick bar spans the middle half of the runs, a thin one the middle 90 %; the large dot \
+             is the median, the small ones are runs.</p>\n",
         );
         for (_, chart) in self.charts() {
             page.push_str(&chart.to_svg()?);
@@ -100,11 +101,11 @@ impl Report<'_> {
     fn write_scores(&self, table: &[Scored], page: &mut String) {
         page.push_str(
             "<h2>Score</h2>\n<p>Graded by quantile among these scenarios is a reasonably bad run: mean plus one standard \
-             deviation over the runs. A mark shows scenarios that are the same experiment twice.</p>\n<table><tr><th>\
-             algorithm</th>",
+             deviation over the runs. A mark shows scenarios that are the same experiment twice.</p>\n<div class=\"wide\">\
+             <table><tr><th>algorithm</th>",
         );
         for name in SCORED {
-            let _ = write!(page, "<th>{name}</th>");
+            let _ = write!(page, "<th>{}</th>", name.replace('_', " "));
         }
         page.push_str("<th>total</th></tr>\n");
         let pairs = self.pairs();
@@ -119,7 +120,7 @@ impl Report<'_> {
             let best = SCORED.map(|_| self.grading.best()).iter().sum();
             let _ = writeln!(page, "<td{}>{}</td></tr>", shade(row.total, best), row.total);
         }
-        page.push_str("</table>\n");
+        page.push_str("</table></div>\n");
     }
 
     /// Scenarios that differ in nothing but their name.
@@ -148,7 +149,8 @@ impl Report<'_> {
         }
         page.push_str(
             "<h2>A/A pairs</h2>\n<p>What separates these is noise, so no smaller difference in this study means \
-             anything.</p>\n<table><tr><th>pair</th><th>mean latency</th><th>difference in standard errors</th></tr>\n",
+             anything.</p>\n<div class=\"wide\"><table><tr><th>pair</th><th>mean latency</th>\
+             <th>difference in standard errors</th></tr>\n",
         );
         for (index, pair) in pairs.iter().enumerate() {
             let latency = |name: &str| {
@@ -167,18 +169,18 @@ impl Report<'_> {
                 second.mean,
             );
         }
-        page.push_str("</table>\n");
+        page.push_str("</table></div>\n");
     }
 }
 
 fn write_intervals(table: &[Scored], page: &mut String) {
     page.push_str(
-        "<h2>Figures</h2>\n<p>Mean over the runs and its 95 % confidence interval.</p>\n<table><tr><th>algorithm</th>\
-         <th>runs</th>",
+        "<h2>Figures</h2>\n<p>Mean over the runs and its 95 % confidence interval.</p>\n<div class=\"wide\"><table><tr>\
+         <th>algorithm</th><th>runs</th>",
     );
     const SHOWN: usize = 9;
     for name in &METRICS[..SHOWN] {
-        let _ = write!(page, "<th>{name}</th>");
+        let _ = write!(page, "<th>{}</th>", name.replace('_', " "));
     }
     page.push_str("</tr>\n");
     for row in table {
@@ -195,24 +197,36 @@ fn write_intervals(table: &[Scored], page: &mut String) {
         }
         page.push_str("</tr>\n");
     }
-    page.push_str("</table>\n");
+    page.push_str("</table></div>\n");
 }
 
-/// A cell's background: the higher the bluer.
+/// A cell's colours, the higher the bluer. They are opaque, so that they read the same on a light and a dark page.
 fn shade(grade: u32, best: u32) -> String {
-    let share = f64::from(grade) / f64::from(best);
-    let text = if share > 0.65 { "#fff" } else { "#000" };
-    format!(" style=\"background:rgba(8,48,107,{:.2});color:{text}\"", share.powi(2))
+    const PALE: [f64; 3] = [247.0, 251.0, 255.0];
+    const DEEP: [f64; 3] = [8.0, 48.0, 107.0];
+    let share = (f64::from(grade) / f64::from(best)).clamp(0.0, 1.0).powi(2);
+    let [red, green, blue]: [f64; 3] =
+        std::array::from_fn(|part| PALE[part] + share * (DEEP[part] - PALE[part]));
+    let text = if share > 0.4 { "#fff" } else { "#111" };
+    format!(" style=\"background:rgb({red:.0},{green:.0},{blue:.0});color:{text}\"")
 }
 
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-const STYLE: &str = "body{font:14px sans-serif;margin:2em auto;max-width:1180px;color:#222}\
-    table{border-collapse:collapse;margin:1em 0;font-size:12px}\
-    td,th{padding:2px 8px;text-align:right;border-bottom:1px solid #ddd}\
-    td:first-child,th:first-child{text-align:left}svg{display:block;margin:1em 0;max-width:100%;height:auto}";
+/// Charts are drawn dark on white; a dark page turns them round, keeping their hues.
+const STYLE: &str = ":root{color-scheme:light dark;--page:#fff;--ink:#1c2430;--rule:#d8dde5}\
+    @media(prefers-color-scheme:dark){:root{--page:#14181f;--ink:#dfe4ec;--rule:#39414e}\
+    svg{filter:invert(1) hue-rotate(180deg)}}\
+    body{font:15px/1.5 system-ui,sans-serif;margin:2em auto;padding:0 1em;max-width:1180px;\
+    background:var(--page);color:var(--ink)}\
+    h1,h2{line-height:1.2;margin:1.6em 0 .4em}h1{margin-top:0}\
+    .wide{overflow-x:auto}\
+    table{border-collapse:collapse;margin:1em 0;font-size:12px;font-variant-numeric:tabular-nums}\
+    td,th{padding:3px 8px;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap}\
+    th{vertical-align:bottom}td:first-child,th:first-child{text-align:left}\
+    svg{display:block;margin:1em 0;max-width:100%;height:auto;border-radius:6px}";
 
 #[cfg(test)]
 mod tests {

@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use super::draws::{Keyed, RunKey};
 use super::law::Laws;
 use super::scenario::Scenario;
-use super::summary::{Summarizer, Summary};
+use super::summary::{More, Summarizer, Summary};
 use super::tick::{Tally, run};
 
 /// One run's outcome.
@@ -21,6 +21,8 @@ pub struct RunResult {
     pub run: u32,
     /// Its figures.
     pub summary: Summary,
+    /// Figures beside those.
+    pub more: More,
     /// Its counts.
     pub tally: Tally,
 }
@@ -32,12 +34,13 @@ pub fn run_once(
     seed: u64,
     run_number: u32,
     laws: &mut Laws,
-) -> (Summary, Tally) {
+) -> (Summary, More, Tally) {
     let key = RunKey { seed, scenario: &scenario.name, run: run_number };
     let mut draws = Keyed::new(laws, &key, scenario.world.rules.round_means);
     let mut summarizer = Summarizer::default();
     let tally = run(scenario, &mut draws, &mut summarizer);
-    (summarizer.finish(), tally)
+    let more = summarizer.more();
+    (summarizer.finish(), more, tally)
 }
 
 /// Runs every scenario `runs(scenario)` times on `threads` threads. `progress` is told of every finished run, on
@@ -66,8 +69,8 @@ pub fn run_all(
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some(&(index, run)) = jobs.get(at) else { break };
-                    let (summary, tally) = run_once(&scenarios[index], seed, run, &mut laws);
-                    let result = RunResult { scenario: index, run, summary, tally };
+                    let (summary, more, tally) = run_once(&scenarios[index], seed, run, &mut laws);
+                    let result = RunResult { scenario: index, run, summary, more, tally };
                     if finished.send((at, result)).is_err() {
                         break;
                     }

@@ -4,12 +4,12 @@
 //! defaults, then from the profile's. A wrong file is refused with the line that is wrong. The built-in
 //! scenarios are such files too (`catalogue`).
 
-use std::num::NonZeroUsize;
-
-use ringyard_scheduler::balance::{Cost, RACERS_MAX};
+use ringyard_scheduler::balance::{Aggregate, Cost, RACERS_MAX, ServerCost, Unknown};
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::arrivals::Arrivals;
+use super::policy::PickerConfig;
 use super::profile::{Profile, Rules};
 
 /// A parameter of a gamma law: its mean and its "variance" argument.
@@ -21,15 +21,24 @@ pub struct Spread {
     pub variance: f64,
 }
 
-/// How requests arrive.
+/// Which servers a client connects to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Arrivals {
-    /// A fixed number of requests, each on a uniformly drawn tick.
+pub enum Subsetting {
+    /// Drawn at random, with or without replacement as the profile has it.
     #[default]
-    Fixed,
-    /// A Poisson process.
-    Poisson,
+    Random,
+    /// The best ranked by rendezvous hashing: the same in every run, without repeats.
+    Rendezvous,
+}
+
+/// What a channel without data is worth to least-cost pickers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum UnknownText {
+    Best,
+    Average,
+    Worst,
 }
 
 /// One world and everything that happens in it, all settings resolved.
@@ -48,8 +57,12 @@ pub struct World {
     pub subset_size: Option<usize>,
     /// Requests per server and tick.
     pub rate: f64,
+    /// Which servers a client connects to.
+    pub subsetting: Subsetting,
     /// How requests arrive.
     pub arrivals: Arrivals,
+    /// How long a tick is to policies that reckon in seconds.
+    pub tick_seconds: f64,
     /// Ticks during which requests arrive.
     pub total_ticks: u32,
     /// Mean of the servers' mean processing times, ticks.
@@ -85,10 +98,15 @@ impl World {
     #[must_use]
     pub fn channels_per_client(&self) -> usize {
         match self.subset_size {
-            Some(size) if self.rules.distinct_subset => size.min(self.servers),
+            Some(size) if self.draws_distinct() => size.min(self.servers),
             Some(size) => size,
             None => self.servers,
         }
+    }
+
+    /// Whether a client's servers are all different.
+    fn draws_distinct(&self) -> bool {
+        self.rules.distinct_subset || self.subsetting == Subsetting::Rendezvous
     }
 
     /// The last tick of warming up.
@@ -112,78 +130,6 @@ impl World {
         let work = probes_per_request
             .mul_add(f64::from(self.probe_processing_time), self.mean_processing_time);
         target * self.mean_threads / work
-    }
-}
-
-/// A cost as written in a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct CostText(pub Cost);
-
-impl TryFrom<String> for CostText {
-    type Error = ringyard_scheduler::balance::CostError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse().map(Self)
-    }
-}
-
-impl serde::Serialize for CostText {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
-}
-
-/// A picker as written in a file.
-#[derive(Clone, Debug, PartialEq, Deserialize, serde::Serialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum PickerConfig {
-    /// The first channel.
-    First,
-    /// A uniform draw.
-    Random,
-    /// One after the other.
-    RoundRobin,
-    /// The channel of least cost.
-    #[serde(rename_all = "snake_case")]
-    LeastCost {
-        /// What is minimised.
-        cost: CostText,
-        /// Look at this many drawn at random, instead of all.
-        choices: Option<NonZeroUsize>,
-    },
-    /// A draw by one over the cost.
-    #[serde(rename_all = "snake_case")]
-    Weighted {
-        /// What is inverted.
-        cost: CostText,
-        /// Whether negative costs keep their sign.
-        #[serde(default)]
-        allow_negative: bool,
-    },
-    /// A draw by weights that a controller steers.
-    ClientPid,
-    /// The best rank among the healthy.
-    #[serde(rename_all = "snake_case")]
-    HotCold {
-        /// What separates hot from cold.
-        health: CostText,
-        /// What is minimised among the cold.
-        ranking: CostText,
-    },
-    /// A race between probes.
-    FastestProbe,
-}
-
-impl PickerConfig {
-    /// The costs that the picker reads.
-    #[must_use]
-    pub fn costs(&self) -> Vec<Cost> {
-        match self {
-            Self::LeastCost { cost, .. } | Self::Weighted { cost, .. } => vec![cost.0],
-            Self::HotCold { health, ranking } => vec![health.0, ranking.0],
-            _ => Vec::new(),
-        }
     }
 }
 
@@ -278,7 +224,13 @@ struct WorldConfig {
     clients: Option<usize>,
     /// Zero for a channel to every server.
     subset_size: Option<usize>,
+    subsetting: Option<Subsetting>,
     arrivals: Option<Arrivals>,
+    tick_seconds: Option<f64>,
+    /// Instead of what the profile has.
+    unknown: Option<UnknownText>,
+    /// Instead of what the profile has.
+    probes_warm: Option<bool>,
     total_ticks: Option<u32>,
     mean_processing_time: Option<f64>,
     probe_processing_time: Option<u32>,
@@ -316,7 +268,9 @@ impl World {
             clients: 40,
             subset_size: Some(12),
             rate: RATE,
+            subsetting: Subsetting::Random,
             arrivals: Arrivals::Fixed,
+            tick_seconds: 0.01,
             total_ticks: 500,
             mean_processing_time: 6.0,
             probe_processing_time: 1,
@@ -342,7 +296,18 @@ impl World {
         set(&mut self.clients, config.clients);
         let subset_size = config.subset_size.map(|size| Some(size).filter(|size| *size > 0));
         set(&mut self.subset_size, subset_size);
-        set(&mut self.arrivals, config.arrivals);
+        set(&mut self.subsetting, config.subsetting);
+        if let Some(arrivals) = &config.arrivals {
+            self.arrivals.clone_from(arrivals);
+        }
+        set(&mut self.tick_seconds, config.tick_seconds);
+        let unknown = config.unknown.map(|unknown| match unknown {
+            UnknownText::Best => Unknown::Best,
+            UnknownText::Average => Unknown::Average,
+            UnknownText::Worst => Unknown::Worst,
+        });
+        set(&mut self.rules.unknown, unknown);
+        set(&mut self.rules.probes_warm, config.probes_warm);
         set(&mut self.total_ticks, config.total_ticks);
         set(&mut self.mean_processing_time, config.mean_processing_time);
         set(&mut self.probe_processing_time, config.probe_processing_time);
@@ -380,6 +345,12 @@ impl World {
         let chances = [self.network_reset_probability, self.server_reset_probability];
         if chances.iter().any(|chance| !(0.0..=1.0).contains(chance)) {
             return Some("a probability must be between 0 and 1".to_owned());
+        }
+        if !(1e-6..=1e3).contains(&self.tick_seconds) {
+            return Some("tick_seconds must be between 1e-6 and 1000".to_owned());
+        }
+        if let Some(problem) = self.arrivals.problem() {
+            return Some(problem);
         }
         if !(0.0..=1e6).contains(&self.rate) {
             return Some(format!("the rate {} is not between 0 and 1e6", self.rate));
@@ -470,12 +441,52 @@ impl Scenario {
         if self.choose_from == Some(0) {
             return Some("choose_from must be at least 1".to_owned());
         }
-        if self.picker == PickerConfig::FastestProbe && self.channels_seen() > RACERS_MAX {
+        if self.choose_from.is_some() && self.picker.learns() {
+            return Some("choose_from is for pickers that do not learn from answers".to_owned());
+        }
+        if self.picker.races() && self.channels_seen() > RACERS_MAX {
             return Some(format!("fastest_probe can race at most {RACERS_MAX} channels"));
+        }
+        if self.picker == PickerConfig::FastestIdleProbe && !self.world.rules.race_falls_back {
+            let text = "under this profile a race without a valid answer ends the run (the original returns \
+                        where it means to yield, and takes no server for empty); use profile `fixed`";
+            return Some(text.to_owned());
+        }
+        if !self.world.rules.one_ewma_weight
+            && self.world.ewma_weight != Aggregate::WEIGHT
+            && self.picker.costs().into_iter().any(reads_ewma)
+        {
+            let weight = Aggregate::WEIGHT;
+            return Some(format!(
+                "under this profile costs average with weight {weight} whatever ewma_weight is; use profile `fixed`"
+            ));
+        }
+        if let Some(problem) = self.picker.problem(self.channels_seen()) {
+            return Some(problem);
         }
         if self.probes_per_request.is_some_and(|probes| !(0.0..=1e3).contains(&probes)) {
             return Some("probes_per_request must be between 0 and 1000".to_owned());
         }
         self.world.problem()
+    }
+}
+
+/// Whether a cost reads a moving average.
+#[must_use]
+pub(super) fn reads_ewma(cost: Cost) -> bool {
+    let of_server = |cost| match cost {
+        ServerCost::Latency(by) | ServerCost::Queries(by) | ServerCost::Utilization(by) => {
+            by == Aggregate::Ewma
+        }
+        ServerCost::Capacity { queries, utilization }
+        | ServerCost::AvailableCapacity { queries, utilization } => {
+            queries == Aggregate::Ewma || utilization == Aggregate::Ewma
+        }
+        ServerCost::InFlight | ServerCost::ExpectedLatency | ServerCost::PidWeight => false,
+    };
+    match cost {
+        Cost::Reported(cost) | Cost::Oracle(cost) => of_server(cost),
+        Cost::ClientLatency(by) => by == Aggregate::Ewma,
+        Cost::ClientInFlight | Cost::Random => false,
     }
 }

@@ -1,7 +1,7 @@
 //! The thirteen figures of one run, exactly as the published study defines them.
 //!
 //! Two definitions are odd and kept: utilisation is averaged over the *set of distinct values* seen, and the
-//! spread per server is over its rows, so busy servers weigh more. `more` holds figures without those oddities.
+//! spread per server is over its rows, so busy servers weigh more. [`More`] holds figures without those oddities.
 
 use super::numeric::{deviation, mean, quantile};
 use super::tick::{Observer, Row, Stage};
@@ -41,9 +41,26 @@ impl Summary {
     }
 }
 
+/// What the published figures leave out, in plain terms.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct More {
+    /// Mean ticks from arrival at the client to the answer there; the latency of the figures counts the ticks on
+    /// which a request changes hands twice.
+    pub mean_elapsed: f64,
+    /// Mean over servers of their utilisation averaged over the running ticks, percent.
+    pub mean_busy: f64,
+    /// Standard deviation of the same over servers, percentage points.
+    pub stdev_busy: f64,
+}
+
 /// Collects a run's rows into its [`Summary`].
 #[derive(Debug, Default)]
 pub struct Summarizer {
+    /// Sum and count of the elapsed ticks of the requests that count.
+    elapsed: (u64, u64),
+    /// Per server the sum of its utilisations over the running ticks.
+    busy: Vec<f64>,
+    running_ticks: u32,
     /// How often each latency was seen.
     latencies: Vec<u32>,
     /// Per server the utilisations that its running rows carried.
@@ -52,6 +69,15 @@ pub struct Summarizer {
 
 impl Observer for Summarizer {
     const READS_AVERAGES: bool = false;
+    const WATCHES_TICKS: bool = true;
+
+    fn tick(&mut self, _now: u32, stage: Stage, utilization: &[f64], _queued: &[u32]) {
+        if stage == Stage::Running {
+            self.busy.resize(utilization.len(), 0.0);
+            self.busy.iter_mut().zip(utilization).for_each(|(sum, now)| *sum += now);
+            self.running_ticks += 1;
+        }
+    }
 
     fn record(&mut self, row: &Row<'_>) {
         if row.stage == Stage::Running && !row.report.utilization.latest.is_nan() {
@@ -62,6 +88,8 @@ impl Observer for Summarizer {
             self.utilizations[server].push(row.report.utilization.latest);
         }
         if !row.is_probe && row.stage != Stage::Warming {
+            let (sum, count) = self.elapsed;
+            self.elapsed = (sum + u64::from(row.completed - row.started), count + 1);
             let latency = row.total_ticks() as usize;
             if latency >= self.latencies.len() {
                 self.latencies.resize(latency + 1, 0);
@@ -72,6 +100,19 @@ impl Observer for Summarizer {
 }
 
 impl Summarizer {
+    /// The figures beside those of the study; NaN where nothing was recorded.
+    #[must_use]
+    pub fn more(&self) -> More {
+        let (sum, count) = self.elapsed;
+        let ticks = f64::from(self.running_ticks);
+        let busy: Vec<f64> = self.busy.iter().map(|sum| sum / ticks).collect();
+        More {
+            mean_elapsed: sum as f64 / count as f64,
+            mean_busy: mean(&busy),
+            stdev_busy: deviation(&busy),
+        }
+    }
+
     /// The figures of what was recorded; NaN where nothing was.
     #[must_use]
     pub fn finish(self) -> Summary {

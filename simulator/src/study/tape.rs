@@ -360,6 +360,10 @@ impl Draws for Tape {
         self.take("a Poisson count, which tapes do not hold", |_| None).unwrap_or(0)
     }
 
+    fn exponential(&mut self) -> f64 {
+        self.take("an exponential time, which tapes do not hold", |_| None).unwrap_or(1.0)
+    }
+
     fn client(&mut self, clients: usize) -> usize {
         self.take_index(clients)
     }

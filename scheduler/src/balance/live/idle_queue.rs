@@ -73,6 +73,15 @@ impl JoinIdleQueue {
         }
     }
 
+    /// A request on `channel` was given up; with nothing left there the channel is idle.
+    pub fn abandoned(&mut self, channel: usize) {
+        let Some(under_way) = self.under_way.get_mut(channel) else { return };
+        *under_way = under_way.saturating_sub(1);
+        if *under_way == 0 && !self.idle.contains(&index_u32(channel)) {
+            self.idle.push_back(index_u32(channel));
+        }
+    }
+
     /// Why the last choice was made.
     #[must_use]
     pub const fn explain(&self) -> Explanation {

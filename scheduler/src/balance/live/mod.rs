@@ -8,12 +8,15 @@
 //! that asks wants an answer.
 
 mod c3;
+mod estimate;
 mod hashed;
 mod idle_queue;
+mod kind;
 mod least_request;
 mod peak_ewma;
 mod prequal;
 mod scan;
+mod soonest;
 mod subset;
 mod weighted_latency;
 mod weighted_round_robin;
@@ -28,9 +31,11 @@ use ringyard_time::Time;
 pub use c3::{C3, C3Config};
 pub use hashed::{Maglev, RingHash};
 pub use idle_queue::JoinIdleQueue;
+pub use kind::{LiveKind, UnknownLiveKind};
 pub use least_request::LeastRequest;
 pub use peak_ewma::{PeakEwma, PeakEwmaConfig};
 pub use prequal::{LatencyAtLoad, Prequal, PrequalConfig};
+pub use soonest::{Soonest, SoonestConfig};
 pub use subset::rendezvous_subset;
 pub use weighted_latency::WeightedLeastLatency;
 pub use weighted_round_robin::{Sequence, WeightedRoundRobin, WeightedRoundRobinConfig};
@@ -54,6 +59,8 @@ pub struct Load {
     pub queued: f64,
     /// Seconds it worked on this request.
     pub service_seconds: f64,
+    /// Seconds it kept this request waiting before.
+    pub queued_seconds: f64,
 }
 
 /// How a request came out.
@@ -88,6 +95,8 @@ pub enum LivePolicy {
     Maglev(Maglev),
     /// A server that announced itself idle.
     JoinIdleQueue(JoinIdleQueue),
+    /// The answer expected soonest.
+    Soonest(Box<Soonest>),
 }
 
 impl LivePolicy {
@@ -107,6 +116,7 @@ impl LivePolicy {
             Self::RingHash(policy) => policy.pick(channels, key),
             Self::Maglev(policy) => policy.pick(channels, key),
             Self::JoinIdleQueue(policy) => policy.pick(channels, random),
+            Self::Soonest(policy) => policy.pick(channels, now, random),
         }
     }
 
@@ -114,6 +124,7 @@ impl LivePolicy {
     pub fn sent(&mut self, channel: usize) {
         match self {
             Self::JoinIdleQueue(policy) => policy.sent(channel),
+            Self::Soonest(policy) => policy.sent(channel),
             Self::LeastRequest(_)
             | Self::PeakEwma(_)
             | Self::WeightedRoundRobin(_)
@@ -133,7 +144,24 @@ impl LivePolicy {
             Self::C3(policy) => policy.finished(channel, answer),
             Self::WeightedLeastLatency(policy) => policy.finished(channel, answer, now),
             Self::JoinIdleQueue(policy) => policy.finished(channel, answer),
+            Self::Soonest(policy) => policy.finished(channel, answer, now),
             Self::LeastRequest(_) | Self::Prequal(_) | Self::RingHash(_) | Self::Maglev(_) => {}
+        }
+    }
+
+    /// The caller has given up a request on `channel`, which says nothing of the channel.
+    pub fn abandoned(&mut self, channel: usize) {
+        match self {
+            Self::JoinIdleQueue(policy) => policy.abandoned(channel),
+            Self::Soonest(policy) => policy.abandoned(channel),
+            Self::LeastRequest(_)
+            | Self::PeakEwma(_)
+            | Self::WeightedRoundRobin(_)
+            | Self::Prequal(_)
+            | Self::C3(_)
+            | Self::WeightedLeastLatency(_)
+            | Self::RingHash(_)
+            | Self::Maglev(_) => {}
         }
     }
 
@@ -170,6 +198,7 @@ impl LivePolicy {
             Self::RingHash(policy) => policy.explain(),
             Self::Maglev(policy) => policy.explain(),
             Self::JoinIdleQueue(policy) => policy.explain(),
+            Self::Soonest(policy) => policy.explain(),
         }
     }
 }

@@ -409,3 +409,82 @@ fn a_server_expects_the_median_latency_at_its_load() {
     assert_eq!(server.expect(3), Duration::from_millis(30));
     assert_eq!(server.expect(100), Duration::from_millis(40));
 }
+
+/// What a server says that works on eight at once, each for 50 ms.
+fn says(in_flight: f64) -> Load {
+    Load {
+        in_flight,
+        queued: (in_flight - 8.0).max(0.0),
+        utilization: 0.7,
+        service_seconds: 0.05,
+        queued_seconds: 0.0,
+        ..Load::default()
+    }
+}
+
+/// A policy that has heard the same of three servers often, the last time `at` 1 s.
+fn informed(loads: [f64; 3]) -> Soonest {
+    let mut policy = Soonest::default();
+    for step in 0..100 {
+        for (channel, load) in loads.iter().enumerate() {
+            policy.finished(channel, &answer(52, Some(says(*load))), at(10 * step));
+        }
+    }
+    policy
+}
+
+#[test]
+fn the_soonest_answer_comes_from_where_nobody_waits() {
+    let mut random = Philox::new(10, 0);
+    let mut fleet = Fleet::idle(3);
+    let mut policy = informed([12.0, 5.0, 9.0]);
+    assert_eq!(policy.pick(&fleet, at(991), &mut random), 1);
+    assert!(matches!(policy.explain().reason, Reason::Lowest { considered: 3, .. }));
+    // Its own requests count beside those of others.
+    fleet.in_flight = vec![0, 6, 0];
+    assert_eq!(policy.pick(&fleet, at(991), &mut random), 2);
+    fleet.available[2] = false;
+    fleet.in_flight = vec![0, 20, 0];
+    assert_eq!(policy.pick(&fleet, at(991), &mut random), 0);
+}
+
+#[test]
+fn who_fails_fast_is_not_fast_and_is_tried_again_in_the_end() {
+    let mut random = Philox::new(10, 1);
+    let mut policy = informed([4.0, 4.0, 4.0]);
+    let failure = Answer { is_success: false, ..answer(1, None) };
+    policy.finished(0, &failure, at(1_000));
+    let mut picks = |policy: &mut Soonest, now| {
+        (0..300).filter(|_| policy.pick(&Fleet::idle(3), at(now), &mut random) == 0).count()
+    };
+    assert_eq!(picks(&mut policy, 1_001), 0);
+    assert_eq!(picks(&mut policy, 10_000), 0);
+    assert!(picks(&mut policy, 10_000_000) > 50);
+}
+
+proptest! {
+    #[test]
+    fn soonest_scores_are_finite_whatever_servers_say(
+        fleet in fleets(),
+        history in prop::collection::vec(
+            (0_usize..8, 0_u64..3_000, 0_u64..500, any::<bool>(), 0.0_f64..50.0, 0.0_f64..9.0), 0..40,
+        ),
+    ) {
+        let mut policy = Soonest::default();
+        let mut now = 0;
+        for (channel, gap, latency, is_success, in_flight, queued) in history {
+            now += gap;
+            policy.sent(channel);
+            let load = Load {
+                in_flight, queued, utilization: in_flight / 40.0, service_seconds: latency as f64 / 1e3,
+                ..Load::default()
+            };
+            let load = (latency % 3 > 0).then_some(load);
+            policy.finished(channel, &Answer { is_success, ..answer(latency, load) }, at(now));
+        }
+        let picked = policy.pick(&fleet, at(now), &mut Philox::new(10, 2));
+        prop_assert!(eligible(&fleet).contains(&picked));
+        let Reason::Lowest { score, .. } = policy.explain().reason else { panic!("it compares") };
+        prop_assert!(score.is_finite() && score >= 0.0, "{score}");
+    }
+}

@@ -151,7 +151,12 @@ impl Outcome {
                     let figures = METRICS.iter().zip(result.summary.values);
                     let figures: serde_json::Map<String, Value> =
                         figures.map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
-                    json!({ "run": result.run, "figures": figures, "counts": result.tally })
+                    json!({
+                        "run": result.run,
+                        "figures": figures,
+                        "more": result.more,
+                        "counts": result.tally,
+                    })
                 })
                 .collect();
             let configuration = serde_json::to_value(scenario)?;
@@ -175,7 +180,8 @@ impl Outcome {
         let groups = by_algorithm(&named);
         let width = groups.iter().map(|(name, _)| name.len()).max().unwrap_or(0).max(9);
         let mut text = format!("{:width$}  runs", "algorithm");
-        for (title, _) in SHOWN {
+        // The last two are not the study's: they count time once and servers evenly.
+        for title in SHOWN.iter().map(|(title, _)| *title).chain(["elapsed", "busy spread"]) {
             let _ = write!(text, "  {title:>15}");
         }
         text.push('\n');
@@ -184,11 +190,14 @@ impl Outcome {
             for (_, metric) in SHOWN {
                 let values: Vec<f64> = runs.iter().map(|run| run.summary.values[metric]).collect();
                 let over = OverRuns::of(&values);
-                let interval = over.half_interval();
-                let interval =
-                    if interval.is_nan() { String::new() } else { format!("±{interval:.2}") };
-                let _ = write!(text, "  {:>8.2} {interval:<6}", over.mean);
+                write_interval(&mut text, &over);
             }
+            let mine =
+                || self.results.iter().filter(|run| self.scenarios[run.scenario].name == *name);
+            let elapsed: Vec<f64> = mine().map(|run| run.more.mean_elapsed).collect();
+            let spread: Vec<f64> = mine().map(|run| run.more.stdev_busy).collect();
+            write_interval(&mut text, &OverRuns::of(&elapsed));
+            write_interval(&mut text, &OverRuns::of(&spread));
             text.push('\n');
         }
         text
@@ -206,4 +215,11 @@ impl Outcome {
             rate,
         )
     }
+}
+
+/// Appends a mean and its confidence interval, if there is one.
+fn write_interval(text: &mut String, over: &OverRuns) {
+    let interval = over.half_interval();
+    let interval = if interval.is_nan() { String::new() } else { format!("±{interval:.2}") };
+    let _ = write!(text, "  {:>8.2} {interval:<6}", over.mean);
 }

@@ -1,23 +1,9 @@
 //! A client of the continuous-time world, and what it sees when it chooses.
 
-use ringyard_scheduler::balance::live::{LivePolicy, Load};
-use ringyard_scheduler::balance::{Aggregate, Channels, LastN, Observed, Picker, Report};
+use ringyard_scheduler::balance::live::Load;
+use ringyard_scheduler::balance::{Aggregate, Channels, LastN, Observed, Report};
 
-/// A client's policy: one of the study, or one that learns.
-#[derive(Clone, Debug)]
-pub enum Policy {
-    /// Reads everything from the view.
-    Picker(Picker),
-    /// Keeps estimates of its own.
-    Live(LivePolicy),
-}
-
-impl Policy {
-    /// Whether it sends probes.
-    pub(super) const fn probes(&self) -> bool {
-        matches!(self, Self::Live(LivePolicy::Prequal(_)))
-    }
-}
+use crate::study::policy::Policy;
 
 /// Answers remembered per channel for `client_latency`.
 const LATENCIES_REMEMBERED: usize = 100;

@@ -1,9 +1,11 @@
 //! Laws of work, delay and arrivals, each drawn by inversion or an exact method.
 
 use ringyard_scheduler::balance::Random;
+use serde::Deserialize;
 
 /// The law of a duration, in seconds.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Law {
     /// Always the same.
     Deterministic(f64),
@@ -52,6 +54,23 @@ impl Law {
             | Self::Pareto { mean, .. } => *mean,
             Self::Empirical(values) => crate::study::numeric::mean(values),
         }
+    }
+
+    /// What makes the law impossible.
+    pub(in crate::study) fn problem(&self) -> Option<String> {
+        /// The longest mean and the largest shape that make sense, seconds.
+        const MAX: f64 = 1e6;
+        let good = |value: f64| value > 0.0 && value <= MAX;
+        let is_good = match self {
+            Self::Deterministic(mean) | Self::Exponential(mean) => good(*mean),
+            Self::Gamma { mean, shape } => good(*mean) && good(*shape),
+            Self::Pareto { mean, exponent } => good(*mean) && *exponent > 1.0 && good(*exponent),
+            Self::Empirical(values) => {
+                !values.is_empty() && values.iter().all(|value| good(*value))
+            }
+        };
+        let text = "work needs means and shapes above 0, Pareto exponents above 1, and values if it is empirical";
+        (!is_good).then(|| text.to_owned())
     }
 
     /// The second moment, infinite if there is none.

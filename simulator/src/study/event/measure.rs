@@ -58,7 +58,7 @@ pub struct Measured {
     pub waited: u64,
     /// Probes sent.
     pub probes: u64,
-    /// Sum of latencies, from arrival at the client to the answer.
+    /// Sum of latencies of good answers, from arrival at the client to the answer.
     pub latency_sum: f64,
     /// Sum of times queued at servers.
     pub wait_sum: f64,
@@ -88,10 +88,10 @@ impl Measured {
         self.histogram[bucket] += 1;
     }
 
-    /// The mean latency.
+    /// The mean latency of good answers.
     #[must_use]
     pub fn mean_latency(&self) -> f64 {
-        self.latency_sum / self.completed as f64
+        self.latency_sum / (self.completed - self.failed) as f64
     }
 
     /// The mean time queued.
@@ -112,7 +112,7 @@ impl Measured {
         self.waited as f64 / self.completed as f64
     }
 
-    /// The latency below which a `fraction` of the requests stay, within half a percent.
+    /// The latency below which a `fraction` of the good answers stay, within half a percent.
     #[must_use]
     pub fn latency_quantile(&self, fraction: f64) -> f64 {
         let total: u64 = self.histogram.iter().sum();

@@ -14,7 +14,6 @@ mod station;
 #[cfg(test)]
 mod tests;
 
-pub use client::Policy;
 pub use laws::{ArrivalLaw, Law};
 pub use measure::Measured;
 pub use simulation::{Setup, StationSetup, simulate};

@@ -7,11 +7,12 @@ use ringyard_scheduler::balance::{Observed, Philox, Picker, Random, Report};
 use ringyard_time::Time;
 
 use super::agenda::{Agenda, Event};
-use super::client::{Client, Policy, View, report_of};
+use super::client::{Client, View, report_of};
 use super::laws::{ArrivalLaw, ArrivalProcess, Law};
 use super::measure::{Measured, Tails};
 use super::station::{Discipline, Station};
 use crate::study::draws::RunKey;
+use crate::study::policy::Policy;
 
 /// A server's settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -364,6 +365,7 @@ impl<'a> Simulation<'a> {
             in_flight: station.load() as f64,
             queued: station.queue.len() as f64,
             service_seconds: now - entry.started,
+            queued_seconds: entry.started - entry.reached,
         };
         if self.probes && !entry.is_error {
             let took = Duration::from_secs_f64(now - entry.reached);
@@ -392,7 +394,9 @@ impl<'a> Simulation<'a> {
             measured.waited += u64::from(entry.started > entry.reached);
             measured.wait_sum += entry.started - entry.reached;
             measured.slowdown_sum += latency / entry.work;
-            measured.note_latency(latency);
+            if !entry.is_error {
+                measured.note_latency(latency);
+            }
         }
         let client = &mut self.clients[entry.client as usize];
         // Requests that were there at the start were sent by nobody.

@@ -6,7 +6,8 @@ use std::collections::{BinaryHeap, VecDeque};
 use ringyard_scheduler::balance::live::LatencyAtLoad;
 
 /// In which order a server works.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Discipline {
     /// First come, first served, each thread one request at a time.
     #[default]

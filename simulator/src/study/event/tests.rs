@@ -7,6 +7,7 @@ use super::laws::ArrivalProcess;
 use super::*;
 use crate::study::draws::RunKey;
 use crate::study::numeric::{mean, variance};
+use crate::study::policy::Policy;
 
 fn setup(policy: Policy) -> Setup {
     Setup {

@@ -18,7 +18,28 @@ const LEGEND_MAX: usize = 8;
 const NAMES_WIDTH: u32 = 380;
 const NUMBERS_WIDTH: u32 = 60;
 
+/// Colours that can be told apart by those who see fewer of them (Okabe and Ito 2008).
+const COLOURS: [RGBColor; 7] = [
+    RGBColor(0, 114, 178),
+    RGBColor(230, 159, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(86, 180, 233),
+    RGBColor(213, 94, 0),
+    RGBColor(110, 110, 110),
+];
+
+const fn colour(index: usize) -> RGBColor {
+    COLOURS[index % COLOURS.len()]
+}
+
 type Area<B> = DrawingArea<B, Shift>;
+
+/// A number on an axis, without a fraction that says nothing.
+fn label(value: &f64) -> String {
+    let text = format!("{value:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
 
 /// Draws `chart`. Errors come back as text, as each surface has its own kind.
 pub(super) fn draw<B: DrawingBackend>(chart: &Chart, area: &Area<B>) -> Result<(), String> {
@@ -60,12 +81,16 @@ fn lines<B: DrawingBackend>(
     let (x_low, x_high) = extent(points().map(|(x, _)| x));
     let (y_low, y_high) = extent(points().map(|(_, y)| y));
     let y_high = y_max.unwrap_or(y_high * 1.05 + f64::MIN_POSITIVE);
-    plane(chart, x_low..x_high, y_low.min(0.0)..y_high, area, |plane| {
+    // A crowd is looked at as a whole: thin, and nobody by name.
+    let is_crowd = series.len() > LEGEND_MAX;
+    let has_legend = !is_crowd && series.iter().any(|series| !series.name.is_empty());
+    plane(chart, (x_low..x_high, y_low.min(0.0)..y_high), has_legend, area, |plane| {
         for (index, series) in series.iter().enumerate() {
-            let colour = Palette99::pick(index).to_rgba();
-            let drawn = plane.draw_series(LineSeries::new(series.points.iter().copied(), colour));
+            let colour = colour(index).mix(if is_crowd { 0.6 } else { 1.0 });
+            let style = colour.stroke_width(if is_crowd { 1 } else { 2 });
+            let drawn = plane.draw_series(LineSeries::new(series.points.iter().copied(), style));
             let drawn = drawn.map_err(|error| error.to_string())?;
-            if index < LEGEND_MAX && !series.name.is_empty() {
+            if has_legend && !series.name.is_empty() {
                 drawn.label(&series.name).legend(move |(x, y)| {
                     Rectangle::new([(x, y - 4), (x + 14, y + 4)], colour.filled())
                 });
@@ -95,9 +120,11 @@ fn stacked<B: DrawingBackend>(
     }
     let (x_low, x_high) = extent(bands.iter().flat_map(|(_, band)| band.iter().map(|(x, _)| *x)));
     let (_, y_high) = extent(floors.iter().copied());
-    plane(chart, x_low..x_high, 0.0..y_high * 1.05 + f64::MIN_POSITIVE, area, |plane| {
+    // Room above for the legend, which would cover the newest areas otherwise.
+    let ranges = (x_low..x_high, 0.0..y_high * 1.3 + f64::MIN_POSITIVE);
+    plane(chart, ranges, true, area, |plane| {
         for (index, (name, band)) in bands.iter().enumerate() {
-            let colour = Palette99::pick(index).mix(0.75);
+            let colour = colour(index).mix(0.8);
             let polygon = std::iter::once(Polygon::new(band.clone(), colour.filled()));
             plane.draw_series(polygon).map_err(|error| error.to_string())?.label(*name).legend(
                 move |(x, y)| Rectangle::new([(x, y - 4), (x + 14, y + 4)], colour.filled()),
@@ -110,11 +137,11 @@ fn stacked<B: DrawingBackend>(
 type Plane<'a, B> = ChartContext<'a, B, Cartesian2d<RangedF64, RangedF64>>;
 type RangedF64 = plotters::coord::types::RangedCoordf64;
 
-/// A chart over two linear axes, filled by `fill`, with a legend for what `fill` labelled.
+/// A chart over two linear axes, filled by `fill`, if asked with a legend for what `fill` labelled.
 fn plane<B: DrawingBackend>(
     chart: &Chart,
-    x: std::ops::Range<f64>,
-    y: std::ops::Range<f64>,
+    (x, y): (std::ops::Range<f64>, std::ops::Range<f64>),
+    has_legend: bool,
     area: &Area<B>,
     fill: impl FnOnce(&mut Plane<'_, B>) -> Result<(), String>,
 ) -> Result<(), String> {
@@ -131,12 +158,19 @@ fn plane<B: DrawingBackend>(
         .x_desc(&chart.x_label)
         .y_desc(&chart.y_label)
         .label_style((FONT, LABEL_SIZE))
+        .x_label_formatter(&label)
+        .y_label_formatter(&label)
+        .bold_line_style(BLACK.mix(0.12))
         .light_line_style(TRANSPARENT)
         .draw()
         .map_err(text)?;
     fill(&mut plane)?;
+    if !has_legend {
+        return Ok(());
+    }
     plane
         .configure_series_labels()
+        .position(SeriesLabelPosition::UpperRight)
         .background_style(WHITE.mix(0.8))
         .border_style(BLACK.mix(0.3))
         .label_font((FONT, LABEL_SIZE))
@@ -178,7 +212,9 @@ where
         .x_desc(&chart.x_label)
         .label_style((FONT, LABEL_SIZE))
         .y_labels(count)
+        .x_label_formatter(&label)
         .y_label_formatter(&name)
+        .bold_line_style(BLACK.mix(0.12))
         .light_line_style(TRANSPARENT)
         .draw()
         .map_err(text)?;
@@ -191,8 +227,8 @@ where
         }
         let at = |x: f64| (x, SegmentValue::CenterOf(place));
         let [low, lower, middle, upper, high] = MARKS.map(|mark| quantile(&sorted, mark));
-        let thin = BLUE.mix(0.6).stroke_width(1);
-        let thick = BLUE.mix(0.45).stroke_width(9);
+        let thin = colour(0).mix(0.7).stroke_width(1);
+        let thick = colour(0).mix(0.5).stroke_width(9);
         let line =
             |from: f64, to: f64, style: ShapeStyle| PathElement::new(vec![at(from), at(to)], style);
         let marks = [line(low, high, thin), line(lower, upper, thick)];
@@ -202,7 +238,7 @@ where
         let dots = some.map(|value| Circle::new(at(*value), 1, BLACK.mix(0.5).filled()));
         plane.draw_series(dots).map_err(text)?;
         plane
-            .draw_series(std::iter::once(Circle::new(at(middle), 3, RED.filled())))
+            .draw_series(std::iter::once(Circle::new(at(middle), 3, colour(5).filled())))
             .map_err(text)?;
     }
     Ok(())

@@ -20,6 +20,8 @@ pub(super) struct ChannelTable {
     pub(super) report: Vec<u32>,
     /// Response times of completed requests; empty if nothing reads them.
     pub(super) latencies: Vec<LastN>,
+    /// Weight of the newest in their moving averages.
+    pub(super) ewma_weight: f64,
 }
 
 impl ChannelTable {
@@ -32,6 +34,7 @@ impl ChannelTable {
             in_flight: vec![0; channels],
             report: vec![NONE; channels],
             latencies: Vec::new(),
+            ewma_weight: Aggregate::WEIGHT,
         }
     }
 
@@ -50,6 +53,7 @@ impl ChannelTable {
             in_flight: &self.in_flight[range.clone()],
             report: &self.report[range.clone()],
             latencies: self.latencies.get(range).unwrap_or(&[]),
+            ewma_weight: self.ewma_weight,
             reports,
             published,
         }
@@ -63,6 +67,7 @@ pub(super) struct ClientView<'a> {
     in_flight: &'a [u32],
     report: &'a [u32],
     latencies: &'a [LastN],
+    ewma_weight: f64,
     /// Every state ever published.
     reports: &'a [Report],
     /// Per server the index of its present state.
@@ -91,7 +96,7 @@ impl Channels for ClientView<'_> {
         match aggregate {
             Aggregate::Latest => window.latest(),
             Aggregate::Mean => window.mean(),
-            Aggregate::Ewma => window.ewma(Aggregate::WEIGHT),
+            Aggregate::Ewma => window.ewma(self.ewma_weight),
         }
     }
 

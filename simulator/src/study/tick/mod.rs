@@ -2,10 +2,12 @@
 //!
 //! A tick has three parts, in this order: requests arrive, servers work, clients act. [`run`] walks them and does
 //! no more than that; what a request's life looks like is in `world` (built in `build`), what a server does and publishes in
-//! `serve` and `server`.
+//! `serve` and `server`, what goes on
+//! before a request is picked in `plans`.
 
 mod build;
 mod channels;
+mod plans;
 mod record;
 mod requests;
 mod serve;

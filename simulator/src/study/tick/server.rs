@@ -4,7 +4,7 @@
 //! request waits in the calendar of the tick it finishes on, and windows keep running sums of whole numbers.
 
 use ringyard_scheduler::balance::{
-    Aggregate, Gains, Interpolated, LastN, Observed, Pid, Report, ewma, target_utilization,
+    Gains, Interpolated, LastN, Observed, Pid, Report, ewma, target_utilization,
 };
 
 use super::requests::List;
@@ -182,7 +182,7 @@ impl Server {
                 latest: self.latencies.latest().unwrap_or(f64::NAN),
                 mean: self.latencies.mean().unwrap_or(f64::NAN),
                 ewma: match publishing.ewma_weight {
-                    Some(_) => self.latencies.ewma(Aggregate::WEIGHT).unwrap_or(f64::NAN),
+                    Some(weight) => self.latencies.ewma(weight).unwrap_or(f64::NAN),
                     None => f64::NAN,
                 },
             },

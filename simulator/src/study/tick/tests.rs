@@ -167,6 +167,10 @@ impl Draws for Plain {
         0
     }
 
+    fn exponential(&mut self) -> f64 {
+        1.0
+    }
+
     fn client(&mut self, _clients: usize) -> usize {
         0
     }

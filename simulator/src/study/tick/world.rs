@@ -1,27 +1,22 @@
 //! A world's construction, its clock, and the clients' part of a tick.
 
-use ringyard_scheduler::balance::{
-    Cost, LastN, Narrowed, Picker, Probes, Race, Random as _, Report,
-};
+use std::time::Duration;
 
-use super::build::{build_picker, publishing, reaches};
+use ringyard_scheduler::balance::live::{Answer, LivePolicy, Load, rendezvous_subset};
+use ringyard_scheduler::balance::{Cost, LastN, Narrowed, Probes, Random as _, Report};
+
+use ringyard_time::Time;
+
+use super::build::{publishing, reaches};
 use super::channels::ChannelTable;
+use super::plans::Plans;
 use super::record::{Observer, Row, Stage, Tally};
-use super::requests::{Calendar, NONE, Requests};
+use super::requests::{Calendar, NONE, Request, Requests};
 use super::server::{Publishing, Server};
+use crate::study::arrivals::TickProcess;
 use crate::study::draws::{Draws, Purpose};
-use crate::study::scenario::{Arrivals, PickerConfig, Scenario, World};
-
-/// What a request that is not picked at once has going on.
-#[derive(Debug)]
-struct Plan {
-    /// The channels it may go to; for a race, in racing order.
-    channels: Vec<u32>,
-    race: Option<Race>,
-    /// Probes of the race still under way.
-    racing: usize,
-    decided: bool,
-}
+use crate::study::policy::{Holder, PickerConfig, Policy};
+use crate::study::scenario::{Scenario, Subsetting, World};
 
 /// Everything there is.
 pub(super) struct Universe<'a, D, O> {
@@ -53,11 +48,10 @@ pub(super) struct Universe<'a, D, O> {
     pub(super) tally: Tally,
     /// Counts what any server took from its queue.
     pub(super) dequeues: u32,
-    pickers: Vec<Picker>,
+    pub(super) policies: Vec<Policy>,
     pending: Vec<Vec<u32>>,
-    plans: Vec<Plan>,
-    free_plans: Vec<u32>,
-    scratch: Vec<u32>,
+    pub(super) plans: Plans,
+    pub(super) scratch: Vec<u32>,
     utilizations: Vec<f64>,
     queue_lengths: Vec<u32>,
 }
@@ -66,20 +60,16 @@ pub(super) struct Universe<'a, D, O> {
 pub fn run<D: Draws, O: Observer>(scenario: &Scenario, draws: &mut D, observer: &mut O) -> Tally {
     let world = &scenario.world;
     let mut universe = Universe::new(scenario, draws, observer);
-    let mut arrivals = vec![0_u32; world.total_ticks as usize];
-    if world.arrivals == Arrivals::Fixed {
-        universe.draws.arrival_plan(world.requests(), &mut arrivals);
-    }
     let per_tick = world.rate * world.servers as f64;
+    let (requests, ticks) = (world.requests(), world.total_ticks);
+    let mut arrivals =
+        TickProcess::new(&world.arrivals, per_tick, requests, ticks, &mut *universe.draws);
     let warm_period = world.warm_period();
-    for (tick, planned) in (0_u32..).zip(arrivals) {
+    for tick in 0..ticks {
         if tick > warm_period {
             universe.stage = Stage::Running;
         }
-        let arriving = match world.arrivals {
-            Arrivals::Fixed => planned,
-            Arrivals::Poisson => universe.draws.poisson(per_tick),
-        };
+        let arriving = arrivals.arriving(tick, &mut *universe.draws);
         universe.tick(arriving);
     }
     universe.stage = Stage::Cooling;
@@ -116,41 +106,45 @@ impl<'a, D: Draws, O: Observer> Universe<'a, D, O> {
             published: vec![0; world.servers],
             mean_utilization: vec![f64::NAN; world.servers],
             warm: vec![0; per_client * world.clients],
-            publishing: publishing::<O>(world, &costs),
+            publishing: publishing::<O>(world, &scenario.picker, &costs),
             finishing: Calendar::new(world.servers, work_reach),
             outbound: Calendar::new(world.clients, leg_reach),
             inbound: Calendar::new(world.clients, leg_reach),
             due: Vec::new(),
             tally: Tally::default(),
             dequeues: 0,
-            pickers: Vec::with_capacity(world.clients),
+            policies: Vec::with_capacity(world.clients),
             pending: vec![Vec::new(); world.clients],
-            plans: Vec::new(),
-            free_plans: Vec::new(),
+            plans: Plans::default(),
             scratch: Vec::new(),
             utilizations: Vec::new(),
             queue_lengths: Vec::new(),
             draws,
         };
         (0..world.servers).for_each(|server| universe.reset_server(server));
-        (0..world.clients).for_each(|_| universe.connect());
+        (0..world.clients).for_each(|client| universe.connect(client));
         if costs.iter().any(|cost| matches!(cost, Cost::ClientLatency(_))) {
             let window = LastN::new(world.client_requests_buffer);
             universe.channels.latencies = vec![window; per_client * world.clients];
+            universe.channels.ewma_weight = world.ewma_weight;
         }
         universe
     }
 
-    /// Draws the next client's servers and opens its channels.
-    fn connect(&mut self) {
+    /// Chooses the servers of the next client and opens its channels.
+    fn connect(&mut self, client: usize) {
         let world = self.world;
         let per_client = world.channels_per_client();
-        match world.subset_size {
-            Some(_) => {
+        match (world.subset_size, world.subsetting) {
+            (Some(_), Subsetting::Random) => {
                 let distinct = world.rules.distinct_subset;
                 self.draws.subset(world.servers, per_client, distinct, &mut self.scratch);
             }
-            None => self.scratch = (0..world.servers).map(index_u32).collect(),
+            (Some(_), Subsetting::Rendezvous) => {
+                let servers: Vec<u64> = (0..world.servers as u64).collect();
+                self.scratch = rendezvous_subset(client as u64, &servers, per_client);
+            }
+            (None, _) => self.scratch = (0..world.servers).map(index_u32).collect(),
         }
         for (place, &server) in self.scratch.iter().enumerate() {
             let twin = self.scratch.iter().position(|other| *other == server).unwrap_or(place);
@@ -164,8 +158,17 @@ impl<'a, D: Draws, O: Observer> Universe<'a, D, O> {
             );
             self.channels.halves.push(self.servers[server as usize].mean_rtt + own);
         }
-        let picker = build_picker(self.scenario, per_client, self.draws);
-        self.pickers.push(picker);
+        let takes_turns = self.scenario.picker == PickerConfig::RoundRobin;
+        let is_random = world.rules.random_phase && takes_turns;
+        let phase = if is_random { self.draws.phase(per_client) } else { 0 };
+        let policy = self.scenario.picker.build(&Holder {
+            rules: &world.rules,
+            history: world.client_requests_buffer,
+            phase,
+            servers: &self.scratch,
+            clients: world.clients,
+        });
+        self.policies.push(policy);
     }
 
     fn is_quiet(&self) -> bool {
@@ -208,8 +211,8 @@ impl<'a, D: Draws, O: Observer> Universe<'a, D, O> {
             self.probe(client, per_request);
         }
         if let Some(choose_from) = self.scenario.choose_from {
-            let plan = self.add_plan();
-            let channels = &mut self.plans[plan as usize].channels;
+            let plan = self.plans.add();
+            let channels = &mut self.plans.get_mut(plan).channels;
             self.draws.policy().choices(self.channels.per_client, choose_from, channels);
             self.requests.get_mut(request).plan = plan;
         }
@@ -222,27 +225,16 @@ impl<'a, D: Draws, O: Observer> Universe<'a, D, O> {
         let mut targets = std::mem::take(&mut self.scratch);
         let view = self.channels.view(client, &self.reports, &self.published);
         probes.choose(&view, self.draws.policy(), &mut targets);
-        for &channel in &targets {
-            let probe = self.requests.add(self.now);
-            self.requests.get_mut(probe).is_probe = true;
-            self.send(client, channel as usize, probe);
-        }
+        self.send_probes(client, &targets);
         self.scratch = targets;
     }
 
-    fn add_plan(&mut self) -> u32 {
-        let plan = Plan { channels: Vec::new(), race: None, racing: 0, decided: false };
-        match self.free_plans.pop() {
-            Some(index) => {
-                let mut channels = std::mem::take(&mut self.plans[index as usize].channels);
-                channels.clear();
-                self.plans[index as usize] = Plan { channels, ..plan };
-                index
-            }
-            None => {
-                self.plans.push(plan);
-                index_u32(self.plans.len() - 1)
-            }
+    /// Sends a probe on each of the client's channels `targets`.
+    pub(super) fn send_probes(&mut self, client: usize, targets: &[u32]) {
+        for &channel in targets {
+            let probe = self.requests.add(self.now);
+            self.requests.get_mut(probe).is_probe = true;
+            self.send(client, channel as usize, probe);
         }
     }
 
@@ -250,11 +242,13 @@ impl<'a, D: Draws, O: Observer> Universe<'a, D, O> {
     #[inline]
     fn pick_pending(&mut self, client: usize) {
         let mut pending = std::mem::take(&mut self.pending[client]);
-        if self.scenario.choose_from.is_none() && self.scenario.picker != PickerConfig::FastestProbe
-        {
+        if self.scenario.choose_from.is_none() && !self.scenario.picker.races() {
             for request in pending.drain(..) {
                 let view = self.channels.view(client, &self.reports, &self.published);
-                let channel = self.pickers[client].pick(&view, self.draws.policy());
+                let channel = match &mut self.policies[client] {
+                    Policy::Picker(picker) => picker.pick(&view, self.draws.policy()),
+                    Policy::Live(_) => self.pick_live(client),
+                };
                 self.send(client, channel, request);
             }
         } else {
@@ -272,62 +266,25 @@ impl<'a, D: Draws, O: Observer> Universe<'a, D, O> {
 
     /// Asks about one request that has a plan, or is to race.
     fn poll(&mut self, client: usize, request: u32) -> Option<usize> {
-        let mut plan = self.requests.get(request).plan;
-        if self.scenario.picker != PickerConfig::FastestProbe {
-            let channels = &self.plans[plan as usize].channels;
-            let view = self.channels.view(client, &self.reports, &self.published);
-            let few = Narrowed { inner: &view, indices: channels };
-            let place = self.pickers[client].pick(&few, self.draws.policy());
-            let channel = channels[place] as usize;
-            self.free_plans.push(plan);
-            return Some(channel);
+        if self.scenario.picker.races() {
+            return self.poll_race(client, request);
         }
-        if plan == NONE {
-            plan = self.add_plan();
-            self.plans[plan as usize].channels.extend(0..index_u32(self.channels.per_client));
-            self.requests.get_mut(request).plan = plan;
-        }
-        let Some(race) = self.plans[plan as usize].race else {
-            self.start_race(client, plan);
-            return None;
+        let plan = self.requests.get(request).plan;
+        let channels = &self.plans.get(plan).channels;
+        let view = self.channels.view(client, &self.reports, &self.published);
+        let few = Narrowed { inner: &view, indices: channels };
+        let place = match &mut self.policies[client] {
+            Policy::Picker(picker) => picker.pick(&few, self.draws.policy()),
+            Policy::Live(_) => panic!("scenarios that narrow a policy that learns are refused"),
         };
-        let winner = self.plans[plan as usize].channels[race.winner()?] as usize;
-        self.plans[plan as usize].decided = true;
-        self.free_if_over(plan);
-        Some(winner)
-    }
-
-    fn start_race(&mut self, client: usize, plan: u32) {
-        let count = self.plans[plan as usize].channels.len();
-        let mut order = std::mem::take(&mut self.scratch);
-        let race = Race::start(count, self.draws.policy(), &mut order);
-        for place in &mut order {
-            *place = self.plans[plan as usize].channels[*place as usize];
-        }
-        self.plans[plan as usize].race = Some(race);
-        self.plans[plan as usize].racing = count;
-        for (place, &channel) in (0_u16..).zip(&order) {
-            let probe = self.requests.add(self.now);
-            let entry = self.requests.get_mut(probe);
-            entry.is_probe = true;
-            entry.plan = plan;
-            entry.place = place;
-            self.send(client, channel as usize, probe);
-        }
-        std::mem::swap(&mut self.plans[plan as usize].channels, &mut order);
-        self.scratch = order;
-    }
-
-    fn free_if_over(&mut self, plan: u32) {
-        let entry = &self.plans[plan as usize];
-        if entry.decided && entry.racing == 0 {
-            self.free_plans.push(plan);
-        }
+        let channel = channels[place] as usize;
+        self.plans.free(plan);
+        Some(channel)
     }
 
     /// Sends `request` on the client's channel number `channel`.
     #[inline]
-    fn send(&mut self, client: usize, channel: usize, request: u32) {
+    pub(super) fn send(&mut self, client: usize, channel: usize, request: u32) {
         let channel = client * self.channels.per_client + channel;
         self.channels.in_flight[channel] += 1;
         let ticks = self.leg(channel);
@@ -411,20 +368,55 @@ impl<'a, D: Draws, O: Observer> Universe<'a, D, O> {
         if !(self.world.rules.newest_state && older) {
             self.channels.report[channel] = entry.report;
         }
+        let total_ticks = row.total_ticks();
+        if matches!(self.policies[client], Policy::Live(_)) {
+            self.teach(client, &entry, total_ticks);
+        }
         if entry.is_probe {
             self.tally.probes_completed += 1;
             if entry.plan != NONE {
-                let plan = &mut self.plans[entry.plan as usize];
-                plan.racing -= 1;
-                if let Some(race) = &mut plan.race {
-                    race.answer(usize::from(entry.place));
-                }
-                self.free_if_over(entry.plan);
+                self.racer_home(&entry);
             }
         } else {
             self.tally.completed += 1;
         }
         self.requests.remove(request);
+    }
+
+    /// The present as policies that learn reckon it.
+    pub(super) fn instant(&self) -> Time {
+        Time::ZERO + self.duration(self.now)
+    }
+
+    fn duration(&self, ticks: u32) -> Duration {
+        Duration::from_secs_f64(f64::from(ticks) * self.world.tick_seconds)
+    }
+
+    /// Tells a policy that learns what came back.
+    fn teach(&mut self, client: usize, entry: &Request, total_ticks: u32) {
+        let report = &self.reports[entry.report as usize];
+        let place = entry.channel as usize - client * self.channels.per_client;
+        let now = self.instant();
+        if entry.is_probe {
+            let expected = report.expected_latency.max(0.0) * self.world.tick_seconds;
+            let in_flight = report.in_flight.latest.max(0.0);
+            let live = learner(&mut self.policies[client]);
+            live.probed(place, in_flight, Duration::from_secs_f64(expected), now);
+            return;
+        }
+        // A server says nothing of itself in the tick after a reset.
+        let is_known = !report.utilization.latest.is_nan();
+        let load = is_known.then(|| Load {
+            requests_per_second: report.queries.mean / self.world.tick_seconds,
+            errors_per_second: 0.0,
+            utilization: report.utilization.mean / 100.0,
+            in_flight: report.in_flight.latest,
+            queued: report.queued.latest,
+            service_seconds: self.duration(entry.processing_ticks).as_secs_f64(),
+            queued_seconds: self.duration(entry.queue_ticks).as_secs_f64(),
+        });
+        let answer = Answer { latency: self.duration(total_ticks), is_success: true, load };
+        learner(&mut self.policies[client]).finished(place, &answer, now);
     }
 
     fn stage_of(&self, started: u32) -> Stage {
@@ -435,6 +427,14 @@ impl<'a, D: Draws, O: Observer> Universe<'a, D, O> {
         } else {
             Stage::Warming
         }
+    }
+}
+
+/// The policy of a client that was found to learn.
+pub(super) fn learner(policy: &mut Policy) -> &mut LivePolicy {
+    match policy {
+        Policy::Live(live) => live,
+        Policy::Picker(_) => panic!("only a policy that learns is taught"),
     }
 }
 

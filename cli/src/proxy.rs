@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use ringyard_scheduler::StrategyKind;
+use ringyard_scheduler::balance::live::LiveKind;
 use ringyard_scheduler::cost::{CostChoice, CostKind, CostModel};
 use ringyard_servers::front::{FrontConfig, HalfClosed};
 use ringyard_servers::limits::{
@@ -103,6 +104,12 @@ struct BatchingArgs {
     /// How long an incomplete batch waits for more requests. Without it: 50ms for fcfs, 0s for the others
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     linger: Option<Duration>,
+
+    /// Which backend a batch goes to: least_request (the one with the fewest in flight), two_choices (the better of
+    /// two drawn at random), peak_ewma, weighted_least_latency and soonest (by latency times load), c3,
+    /// weighted_round_robin, prequal or join_idle_queue. --explain tells of each batch why
+    #[arg(long, value_name = "NAME", env = "RINGYARD_BALANCE", default_value_t = LiveKind::default())]
+    balance: LiveKind,
 
     /// Batches in flight at one backend
     #[arg(long, value_name = "COUNT", default_value_t = BACKEND_CONCURRENCY)]
@@ -230,6 +237,7 @@ pub(crate) fn run(arguments: &ProxyArgs) -> Result<ExitCode, CommandError> {
     let backends =
         arguments.backend.iter().map(BackendUrl::resolve).collect::<Result<Vec<_>, _>>()?;
     let config = ProxyConfig {
+        balance: batching.balance,
         backend_concurrency: batching.backend_concurrency,
         concurrency_rule: batching.adaptive_concurrency.into(),
         shedding: batching.shedding.into(),

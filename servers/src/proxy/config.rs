@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ringyard_scheduler::balance::live::LiveKind;
 use ringyard_scheduler::cost::CostModel;
 use ringyard_scheduler::{CompositionKind, FairRule, StrategyKind};
 
@@ -142,6 +143,8 @@ pub enum Explain {
 pub struct ProxyConfig {
     /// The backends; at least one.
     pub backends: Vec<BackendTarget>,
+    /// Which backend a batch goes to. Default: the one with the fewest in flight.
+    pub balance: LiveKind,
     /// Batches in flight at one backend. Default 1.
     pub backend_concurrency: u32,
     /// How many of these are used. Default: all.
@@ -188,6 +191,7 @@ impl ProxyConfig {
     pub fn new(backends: Vec<BackendTarget>) -> Self {
         Self {
             backends,
+            balance: LiveKind::default(),
             backend_concurrency: BACKEND_CONCURRENCY,
             concurrency_rule: ConcurrencyRule::default(),
             shedding: Shedding::default(),

@@ -194,6 +194,8 @@ impl Entry {
         }
         out.extend_from_slice(br#""backend":"#);
         json::write_string(out, backend);
+        print(out, format_args!(r#","balance":"{}","chosen":"#, facts.policy));
+        json::write_string(out, &facts.chosen.to_string());
         out.extend_from_slice(br#","members":["#);
         let mut name_start = 0;
         for (position, member) in self.members.iter().enumerate() {
@@ -217,6 +219,7 @@ fn print(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use ringyard_scheduler::balance;
     use ringyard_scheduler::{Batch, CustomerId, JobSpec, Scheduler, SchedulerConfig, Slot};
 
     use super::super::refusal::Reason;
@@ -246,7 +249,8 @@ mod tests {
     fn the_newest_are_kept_and_told_first() {
         let mut decisions = Decisions::new(3);
         let batch = batch(2);
-        let facts = Facts { number: 7, requests: 2, anchor: 1, ..Facts::default() };
+        let chosen = balance::Reason::Lowest { score: 1.0, considered: 2 };
+        let facts = Facts { number: 7, requests: 2, anchor: 1, chosen, ..Facts::default() };
         decisions.switched(Time::ZERO, StrategyKind::Fcfs, StrategyKind::Sjf, Why::Asked);
         let members = batch.jobs.iter().map(|job| ("A\\", job));
         decisions.dispatched(Time::ZERO, facts, 0, 3, members);
@@ -266,6 +270,8 @@ mod tests {
         assert_eq!(list[2]["members"][1]["customer"], "A\\");
         assert_eq!(list[2]["backend"], "a \"backend\"");
         assert_eq!(list[2]["age_us"], 9);
+        assert_eq!(list[2]["balance"], "least_request");
+        assert_eq!(list[2]["chosen"], "lowest score 1.0000 of 2");
     }
 
     #[test]

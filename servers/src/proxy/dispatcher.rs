@@ -26,6 +26,7 @@ use ringyard_scheduler::{
 
 use super::admission::{Load, Pace};
 use super::backlog::Backlog;
+use super::balance::Balancer;
 use super::board::ProxyBoard;
 use super::config::{CompositionChoice, ProxyConfig, Shedding};
 use super::costs::Costs;
@@ -81,6 +82,7 @@ pub(super) struct Dispatcher {
     /// By the request's place in the table.
     deadlines: Timers,
     lanes: Lanes,
+    balancer: Balancer,
     /// By lane.
     flights: Vec<Flight>,
     pace: Pace,
@@ -131,6 +133,8 @@ impl Dispatcher {
         let lanes =
             Lanes::new(&config.backends, config.backend_concurrency, config.concurrency_rule);
         let flights = config.backends.len() * config.backend_concurrency as usize;
+        let balancer =
+            Balancer::new(config.balance, config.backends.len(), config.backend_concurrency);
         let costs = Costs::new(config.cost, config.backends.len());
         let model = costs.common().model();
         let scheduler = Scheduler::new(SchedulerConfig {
@@ -161,6 +165,7 @@ impl Dispatcher {
             backlog: Backlog::default(),
             deadlines: Timers::default(),
             lanes,
+            balancer,
             flights: (0..flights).map(|_| Flight::default()).collect(),
             pace: Pace::default(),
             codel: Codel::default(),
@@ -295,8 +300,8 @@ impl Dispatcher {
         if self.stirred {
             return Some(Time::ZERO);
         }
-        let linger =
-            self.lanes.find_idle().and_then(|_| self.scheduler.next_deadline(&self.slot()));
+        let can_send = self.lanes.can_take().any(|can| can);
+        let linger = can_send.then(|| self.scheduler.next_deadline(&self.slot())).flatten();
         let unreachable = (!self.scheduler.is_empty())
             .then(|| self.lanes.all_down_since())
             .flatten()
@@ -318,7 +323,7 @@ impl Dispatcher {
         if self.unreachable(now) {
             self.fail_queued(now, commands);
         }
-        while let Some(lane) = self.lanes.find_idle() {
+        while let Some(lane) = self.find_lane(now) {
             self.shed(now, commands);
             let mut batch = std::mem::take(&mut self.batch);
             let model = self.costs.backend(self.lanes.lane_mut(lane).backend).model();
@@ -340,6 +345,12 @@ impl Dispatcher {
             }
         }
         self.show(now);
+    }
+
+    /// The lane for the next batch: an idle one to the backend that the balancing policy chooses.
+    fn find_lane(&mut self, now: Time) -> Option<usize> {
+        let backend = self.balancer.choose(now, self.lanes.can_take())?;
+        self.lanes.find_idle(backend)
     }
 
     fn slot(&self) -> Slot {
@@ -371,6 +382,8 @@ impl Dispatcher {
         }
         self.body.extend_from_slice(b"]}");
         self.lanes.lane_mut(lane).codec.sent(Method::Post);
+        let backend = self.lanes.lane_mut(lane).backend;
+        self.balancer.sent(now, backend);
         let (conn, target) = self.lanes.occupy(lane);
         commands.send_with(conn, |out| {
             let json = [("content-type", "application/json")];

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use ringyard_scheduler::balance::Reason;
+use ringyard_scheduler::balance::live::LiveKind;
 use ringyard_scheduler::cost::Cost;
 use ringyard_scheduler::{CompositionKind, StrategyKind};
 
@@ -23,6 +25,9 @@ pub(super) struct Facts {
     pub(super) strategy: StrategyKind,
     pub(super) composition: CompositionKind,
     pub(super) predicted: Cost,
+    /// Who chose its backend, and why.
+    pub(super) policy: LiveKind,
+    pub(super) chosen: Reason,
 }
 
 /// What a request is to its batch.

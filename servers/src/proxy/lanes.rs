@@ -77,7 +77,7 @@ pub(super) struct Lanes {
     lanes: Vec<Lane>,
     backends: Vec<Backend>,
     by_conn: HashMap<ConnId, usize>,
-    /// Where the search for a free lane begins, so that equal backends take turns.
+    /// Where the search for a free lane begins, so that they take turns.
     turn: usize,
 }
 
@@ -143,18 +143,20 @@ impl Lanes {
         self.backends.iter().map(|backend| backend.down_since).max()
     }
 
-    /// A free lane of the backend with the fewest batches in flight, of those that may have more; equals take
-    /// turns.
-    pub(super) fn find_idle(&self) -> Option<usize> {
+    /// Whether each backend can take a batch: it has a free lane and may have more in flight.
+    pub(super) fn can_take(&self) -> impl Iterator<Item = bool> {
+        self.backends
+            .iter()
+            .map(|backend| backend.up > backend.busy && backend.busy < backend.limiter.allowed())
+    }
+
+    /// A free lane of a backend; its lanes take turns.
+    pub(super) fn find_idle(&self, backend: usize) -> Option<usize> {
         let count = self.lanes.len();
-        (0..count)
-            .map(|step| (self.turn + step) % count)
-            .filter(|&index| {
-                let Lane { line, backend, .. } = &self.lanes[index];
-                let backend = &self.backends[*backend];
-                matches!(line, Line::Idle(_)) && backend.busy < backend.limiter.allowed()
-            })
-            .min_by_key(|&index| self.backends[self.lanes[index].backend].busy)
+        (0..count).map(|step| (self.turn + step) % count).find(|&index| {
+            let lane = &self.lanes[index];
+            lane.backend == backend && matches!(lane.line, Line::Idle(_))
+        })
     }
 
     /// Marks an idle lane busy; its connection and the target of its backend.

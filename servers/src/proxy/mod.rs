@@ -6,6 +6,7 @@
 
 mod admission;
 mod backlog;
+mod balance;
 mod board;
 mod concurrency;
 mod config;

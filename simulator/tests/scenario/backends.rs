@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ringyard_runtime::app::Time;
+use ringyard_scheduler::balance::live::LiveKind;
 use ringyard_servers::limits::BACKEND_CONNECT_TIMEOUT;
 use ringyard_simulator::world::client::{CustomerPlan, Tally};
 use ringyard_simulator::world::{Action, Random, Span};
@@ -14,8 +15,14 @@ const BATCH: u32 = 5;
 
 /// Twenty customers keep `backends` backends busy for 20 seconds, with a deadline of two.
 fn busy_yard(seed: u64, backends: usize) -> Yard {
+    balanced_yard(seed, backends, LiveKind::default())
+}
+
+/// The same under this balancing policy.
+fn balanced_yard(seed: u64, backends: usize, balance: LiveKind) -> Yard {
     let mut plan = YardPlan::new(seed);
     plan.backends = backends;
+    plan.proxy.balance = balance;
     plan.backend = BackendKind::Echo { delay: Duration::from_millis(20) };
     plan.proxy.deadline = Duration::from_secs(2);
     plan.proxy.queue_wait_max = Duration::MAX;
@@ -46,6 +53,19 @@ fn finish(mut yard: Yard, clean_ms: u64) -> Tally {
     yard.check_nothing_is_left();
     yard.shut_down();
     tally
+}
+
+#[test]
+fn every_balancing_policy_serves_everyone_and_gets_over_a_killed_backend() {
+    for (seed, kind) in (0..).zip(LiveKind::ALL) {
+        let mut yard = balanced_yard(seed, 3, kind);
+        let backend = yard.backends[0];
+        yard.world.act_at(at_ms(5_000), Action::Kill(backend));
+        yard.world.act_at(at_ms(9_000), Action::Boot(backend));
+        let tally = finish(yard, 6_000);
+        assert!(tally.backend_failed <= 2 * BATCH, "{kind}: {tally:?}");
+        assert!(tally.answered >= 20 * 80 - 2 * BATCH, "{kind}: {tally:?}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use ringyard_runtime::app::{Commands, ConnId, ConnectToken, Event, Now, Origin, 
 
 use super::explain::Explained;
 use super::{Dispatcher, Flight};
-use crate::proxy::lanes::Loss;
+use crate::proxy::lanes::{Lane, Line, Loss};
 use crate::proxy::mail::{Failure, Outcome};
 use crate::proxy::reply::{scan_results, write_items};
 use crate::slab::Key;
@@ -112,7 +112,11 @@ impl Dispatcher {
     ) {
         let mut flight = std::mem::take(&mut self.flights[lane]);
         let mut items = std::mem::take(&mut self.items);
-        match scan_results(reply, flight.sequences(), &mut items) {
+        let results = scan_results(reply, flight.sequences(), &mut items);
+        let backend = self.lanes.lane_mut(lane).backend;
+        let took = now.since(flight.dispatched);
+        self.balancer.finished(now, backend, took, results.is_ok());
+        match results {
             Ok(()) => {
                 self.learn(now, lane, &flight);
                 let mut rest = items.as_slice();
@@ -176,6 +180,15 @@ impl Dispatcher {
         commands: &mut Commands<M>,
     ) {
         let mut flight = std::mem::take(&mut self.flights[lane]);
+        let Lane { backend, line, .. } = *self.lanes.lane_mut(lane);
+        if let Line::Busy(_) = line {
+            match loss {
+                Loss::Failure => {
+                    self.balancer.finished(now, backend, now.since(flight.dispatched), false);
+                }
+                Loss::Orderly => self.balancer.abandoned(now, backend),
+            }
+        }
         self.lanes.lost(now, lane, loss);
         self.fail_members(now, &mut flight, reason, commands);
         self.flights[lane] = flight;

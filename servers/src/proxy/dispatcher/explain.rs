@@ -55,6 +55,8 @@ impl Dispatcher {
             strategy: self.scheduler.active_strategy(),
             composition: self.scheduler.composition(),
             predicted: batch.cost,
+            policy: self.config.balance,
+            chosen: self.balancer.explain().reason,
         };
         self.flights[lane].facts = facts;
         if let Some(decisions) = &mut self.decisions {

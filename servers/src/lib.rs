@@ -17,6 +17,7 @@ pub mod limits;
 pub mod metrics;
 
 mod buffers;
+mod id_hash;
 mod request;
 mod slab;
 mod timers;

@@ -110,6 +110,11 @@ pub const BACKEND_CONCURRENCY: u32 = 1;
 /// The most batches in flight that one backend may be configured to have.
 pub const BACKEND_CONCURRENCY_CEILING: u32 = 1024;
 
+/// Batches that may follow one another on one connection to a backend before the first is answered, by default.
+/// One: HTTP/1.1 has answers come in the order of the requests, so a batch would wait for those before it, and
+/// many servers of models work on one connection's requests one by one.
+pub const BACKEND_PIPELINE: u32 = 1;
+
 /// Bytes of a backend's reply.
 pub const BACKEND_REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
 

@@ -205,6 +205,7 @@ pub fn proxies(place: Place, peers: Peers, scripts: &Path) -> Vec<Case> {
     let mut entrants = vec![
         ours("ring", "ring", "--backend-concurrency 64"),
         ours("ring, 16 at once", "ring", "--backend-concurrency 16"),
+        ours(PIPELINED, "ring", "--backend-concurrency 64 --backend-pipeline 16"),
         ours("tokio", "tokio", "--backend-concurrency 64"),
         theirs("nginx"),
         theirs("haproxy"),
@@ -221,12 +222,15 @@ pub fn proxies(place: Place, peers: Peers, scripts: &Path) -> Vec<Case> {
         entrants,
         reference: "nginx".to_owned(),
         aims: vec![
-            Aim::at_most(0.5, cpu("ring", "haproxy")),
-            Aim::at_most(0.5, cpu("ring", "nginx")),
+            Aim::at_most(0.5, cpu(PIPELINED, "haproxy")),
+            Aim::at_most(0.5, cpu(PIPELINED, "nginx")),
         ],
         counts_system_calls: true,
     }]
 }
+
+/// Our proxy with several batches on each of few connections.
+const PIPELINED: &str = "ring, pipelined";
 
 /// The backend of all proxies.
 #[must_use]

@@ -10,6 +10,7 @@ use std::time::Duration;
 use ringyard_runtime::app::Time;
 
 use crate::front::Ticket;
+use crate::id_hash::BuildIdHasher;
 
 /// Entries of abandoned work kept beyond one for each live entry, before they are cleared away.
 const STALE_ENTRIES_MAX: usize = 64;
@@ -37,11 +38,11 @@ enum Place {
 #[derive(Debug)]
 pub(super) struct Replicas {
     limit: usize,
-    places: HashMap<Ticket, Place>,
+    places: HashMap<Ticket, Place, BuildIdHasher>,
     /// What computes and what computed for a client that has left: stale, dropped when it comes up.
     running: BinaryHeap<Running>,
     running_count: usize,
-    work: HashMap<u64, Work>,
+    work: HashMap<u64, Work, BuildIdHasher>,
     started: u64,
     /// What waits, and what waited for a client that has left.
     waiting: VecDeque<Work>,
@@ -53,10 +54,10 @@ impl Replicas {
     pub(super) fn new(limit: Option<u32>) -> Self {
         Self {
             limit: limit.map_or(usize::MAX, |limit| limit as usize),
-            places: HashMap::new(),
+            places: HashMap::default(),
             running: BinaryHeap::new(),
             running_count: 0,
-            work: HashMap::new(),
+            work: HashMap::default(),
             started: 0,
             waiting: VecDeque::new(),
             waiting_count: 0,

@@ -26,6 +26,7 @@ pub(super) struct OwnerFigures {
     pub(super) batch_requests: Counter,
     pub(super) batch_sequences: Counter,
     pub(super) batches_failed: Counter,
+    pub(super) batches_returned: Counter,
     /// Why all requests are refused at present, as a place in [`Reason::ALL`] counted from 1; 0 where they are not.
     pub(super) closed_for: Counter,
     /// Nanoseconds until that is likely to be over.
@@ -229,6 +230,12 @@ const METRICS: &[Metric] = &[
     ("ringyard_batches_failed_total", "counter", "Batches without a usable reply.", |owner| {
         &owner.batches_failed
     }),
+    (
+        "ringyard_batches_returned_total",
+        "counter",
+        "Batches sent again, never begun before.",
+        |owner| &owner.batches_returned,
+    ),
     ("ringyard_requests_expired_total", "counter", "Requests whose deadline passed.", |owner| {
         &owner.expired
     }),

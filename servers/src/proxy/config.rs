@@ -12,8 +12,8 @@ use ringyard_scheduler::{CompositionKind, FairRule, StrategyKind};
 
 use super::terms::{Books, CustomerBook};
 use crate::limits::{
-    BACKEND_CONCURRENCY, BACKEND_GRACE, BATCH_SEQUENCES_MAX, QUEUE_BYTES_MAX, QUEUE_JOBS_MAX,
-    QUEUE_WAIT_MAX, REQUEST_DEADLINE, SEQUENCES_PER_REQUEST_MAX,
+    BACKEND_CONCURRENCY, BACKEND_GRACE, BACKEND_PIPELINE, BATCH_SEQUENCES_MAX, QUEUE_BYTES_MAX,
+    QUEUE_JOBS_MAX, QUEUE_WAIT_MAX, REQUEST_DEADLINE, SEQUENCES_PER_REQUEST_MAX,
 };
 
 /// Where a backend is.
@@ -147,6 +147,8 @@ pub struct ProxyConfig {
     pub balance: LiveKind,
     /// Batches in flight at one backend. Default 1.
     pub backend_concurrency: u32,
+    /// How many of these may follow one another on one connection before the first is answered. Default 1.
+    pub backend_pipeline: u32,
     /// How many of these are used. Default: all.
     pub concurrency_rule: ConcurrencyRule,
     /// What becomes of those who have waited long already. Default: they go on waiting.
@@ -193,6 +195,7 @@ impl ProxyConfig {
             backends,
             balance: LiveKind::default(),
             backend_concurrency: BACKEND_CONCURRENCY,
+            backend_pipeline: BACKEND_PIPELINE,
             concurrency_rule: ConcurrencyRule::default(),
             shedding: Shedding::default(),
             strategy: StrategyKind::Fcfs,

@@ -69,15 +69,16 @@ impl CostBook {
 #[derive(Debug)]
 pub(super) struct Costs {
     backends: Vec<CostBook>,
-    /// Of all batches, for requests of which nobody knows yet where they will go.
-    common: CostBook,
+    /// Of all batches, for requests of which nobody knows yet where they will go. None where there is only one
+    /// backend, whose book says the same.
+    common: Option<CostBook>,
 }
 
 impl Costs {
     pub(super) fn new(setting: CostSetting, backends: usize) -> Self {
         Self {
             backends: (0..backends).map(|_| CostBook::new(setting)).collect(),
-            common: CostBook::new(setting),
+            common: (backends != 1).then(|| CostBook::new(setting)),
         }
     }
 
@@ -86,7 +87,7 @@ impl Costs {
     }
 
     pub(super) fn common(&self) -> &CostBook {
-        &self.common
+        self.common.as_ref().unwrap_or_else(|| &self.backends[0])
     }
 
     /// A batch took so long on a backend, which was predicted to cost `predicted`.
@@ -98,7 +99,9 @@ impl Costs {
         took: Duration,
     ) {
         self.backends[backend].observe(shape, predicted, took);
-        self.common.observe(shape, predicted, took);
+        if let Some(common) = &mut self.common {
+            common.observe(shape, predicted, took);
+        }
     }
 }
 

@@ -8,13 +8,13 @@
 mod admit;
 mod events;
 mod explain;
+mod launch;
 mod leaving;
 mod shed;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use ringyard_protocol::http1::{Method, write_request};
 use ringyard_protocol::json::ItemSpan;
 use ringyard_protocol::limits::HttpLimits;
 use ringyard_runtime::app::{Commands, CoreIndex, Time};
@@ -85,6 +85,10 @@ pub(super) struct Dispatcher {
     balancer: Balancer,
     /// By lane.
     flights: Vec<Flight>,
+    /// Batches that were sent and never begun: they leave again before any other.
+    returned: VecDeque<Flight>,
+    /// Lanes of a connection that was just lost.
+    lost: Vec<usize>,
     pace: Pace,
     codel: Codel,
     /// When the last batch left, and whether it left others behind.
@@ -130,9 +134,13 @@ fn weight_of(terms: CustomerTerms) -> u32 {
 impl Dispatcher {
     /// An empty queue before backends that are still to be connected.
     pub(super) fn new(config: Arc<ProxyConfig>, board: Arc<ProxyBoard>) -> Self {
-        let lanes =
-            Lanes::new(&config.backends, config.backend_concurrency, config.concurrency_rule);
-        let flights = config.backends.len() * config.backend_concurrency as usize;
+        let lanes = Lanes::new(
+            &config.backends,
+            config.backend_concurrency,
+            config.backend_pipeline,
+            config.concurrency_rule,
+        );
+        let flights = lanes.count();
         let balancer =
             Balancer::new(config.balance, config.backends.len(), config.backend_concurrency);
         let costs = Costs::new(config.cost, config.backends.len());
@@ -167,6 +175,8 @@ impl Dispatcher {
             lanes,
             balancer,
             flights: (0..flights).map(|_| Flight::default()).collect(),
+            returned: VecDeque::new(),
+            lost: Vec::new(),
             pace: Pace::default(),
             codel: Codel::default(),
             left_behind_at: None,
@@ -302,7 +312,8 @@ impl Dispatcher {
         }
         let can_send = self.lanes.can_take().any(|can| can);
         let linger = can_send.then(|| self.scheduler.next_deadline(&self.slot())).flatten();
-        let unreachable = (!self.scheduler.is_empty())
+        let unreachable = self
+            .has_unsent()
             .then(|| self.lanes.all_down_since())
             .flatten()
             .map(|since| since + self.config.backend_grace);
@@ -316,17 +327,18 @@ impl Dispatcher {
     pub(super) fn turn<M>(&mut self, now: Time, commands: &mut Commands<M>) {
         self.stirred = false;
         self.expire(now, commands);
-        if !self.scheduler.is_empty() {
+        if self.has_unsent() {
             self.lanes.replace_stale(now, commands);
         }
         self.lanes.turn(now, commands);
         if self.unreachable(now) {
             self.fail_queued(now, commands);
         }
+        self.send_returned(now, commands);
         while let Some(lane) = self.find_lane(now) {
             self.shed(now, commands);
             let mut batch = std::mem::take(&mut self.batch);
-            let model = self.costs.backend(self.lanes.lane_mut(lane).backend).model();
+            let model = self.costs.backend(self.lanes.backend_of(lane)).model();
             self.scheduler.set_cost_model(model);
             self.compose_anew(model.kind());
             let switch = self.scheduler.last_switch();
@@ -357,38 +369,26 @@ impl Dispatcher {
         Slot { sequences_max: self.config.batch_sequences_max }
     }
 
+    /// Whether anything waits for a backend.
+    fn has_unsent(&self) -> bool {
+        !self.scheduler.is_empty() || !self.returned.is_empty()
+    }
+
     /// Sends a batch on an idle lane as one request.
     fn dispatch<M>(&mut self, now: Time, lane: usize, batch: &Batch, commands: &mut Commands<M>) {
         let flight = &mut self.flights[lane];
         flight.members.clear();
         flight.shape = BatchShape::default();
         flight.load = Load::default();
-        flight.awaited = batch.jobs.len();
-        flight.dispatched = now;
-        self.body.clear();
-        self.body.extend_from_slice(br#"{"sequences":["#);
-        for (index, job) in batch.jobs.iter().enumerate() {
+        for job in &batch.jobs {
             let key = Key::from_word(job.spec.tag);
             let part = self.requests.part_mut(key).expect("a queued job has its part");
-            part.stage = Stage::InFlight { lane };
-            if index > 0 {
-                self.body.push(b',');
-            }
-            self.body.extend_from_slice(&part.text);
             flight.members.push((key, job.spec.sequences));
             flight.shape = flight.shape.with(part.shape);
             flight.load.add(&part.shape);
             self.backlog.remove(job.spec.customer, &part.shape, part.text.len());
         }
-        self.body.extend_from_slice(b"]}");
-        self.lanes.lane_mut(lane).codec.sent(Method::Post);
-        let backend = self.lanes.lane_mut(lane).backend;
-        self.balancer.sent(now, backend);
-        let (conn, target) = self.lanes.occupy(lane);
-        commands.send_with(conn, |out| {
-            let json = [("content-type", "application/json")];
-            write_request(out, Method::Post, &target.path, &target.host, &json, Some(&self.body));
-        });
+        self.launch(now, lane, commands);
         self.note_dispatch(now, lane, batch);
         self.board.owner.batches.add(1);
         self.board.owner.batch_requests.add(batch.jobs.len() as u64);

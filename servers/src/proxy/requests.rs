@@ -12,6 +12,7 @@ use ringyard_scheduler::cost::BatchShape;
 use ringyard_scheduler::{CustomerId, JobId};
 
 use crate::front::Ticket;
+use crate::id_hash::BuildIdHasher;
 use crate::slab::{Key, Slab};
 
 /// Who asked: the ticket of a request, and the core that has its client.
@@ -25,7 +26,11 @@ pub(super) struct Asker {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Stage {
     Queued(JobId),
-    InFlight { lane: usize },
+    InFlight {
+        lane: usize,
+    },
+    /// Sent, and never begun: it will be sent again.
+    Returned,
     Answered,
 }
 
@@ -71,7 +76,7 @@ pub(super) struct Part {
 pub(super) struct Requests {
     requests: Slab<Request>,
     parts: Slab<Part>,
-    by_asker: HashMap<Asker, Key>,
+    by_asker: HashMap<Asker, Key, BuildIdHasher>,
 }
 
 impl Requests {

@@ -12,4 +12,5 @@ mod explain;
 mod heads;
 mod mutated;
 mod overload;
+mod pipelining;
 mod proxy;

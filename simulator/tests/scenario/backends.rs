@@ -13,16 +13,31 @@ use crate::yard::{BackendKind, Yard, YardPlan, at_ms};
 /// Sequences in a batch, so members of one at most.
 const BATCH: u32 = 5;
 
+/// Batches in flight at one backend where they follow one another on one connection.
+const PIPELINED: u32 = 4;
+
 /// Twenty customers keep `backends` backends busy for 20 seconds, with a deadline of two.
 fn busy_yard(seed: u64, backends: usize) -> Yard {
-    balanced_yard(seed, backends, LiveKind::default())
+    busy_yard_of(YardPlan::new(seed), seed, backends)
 }
 
 /// The same under this balancing policy.
 fn balanced_yard(seed: u64, backends: usize, balance: LiveKind) -> Yard {
     let mut plan = YardPlan::new(seed);
-    plan.backends = backends;
     plan.proxy.balance = balance;
+    busy_yard_of(plan, seed, backends)
+}
+
+/// The same with up to [`PIPELINED`] batches on the one connection to each backend.
+fn pipelined_yard(seed: u64, backends: usize) -> Yard {
+    let mut plan = YardPlan::new(seed);
+    plan.proxy.backend_concurrency = PIPELINED;
+    plan.proxy.backend_pipeline = PIPELINED;
+    busy_yard_of(plan, seed, backends)
+}
+
+fn busy_yard_of(mut plan: YardPlan, seed: u64, backends: usize) -> Yard {
+    plan.backends = backends;
     plan.backend = BackendKind::Echo { delay: Duration::from_millis(20) };
     plan.proxy.deadline = Duration::from_secs(2);
     plan.proxy.queue_wait_max = Duration::MAX;
@@ -84,6 +99,40 @@ fn a_killed_backend_costs_only_the_batch_that_it_had() {
         failed += tally.backend_failed;
     }
     assert!(failed > 20, "busy backends have something to lose: {failed}");
+}
+
+#[test]
+fn a_killed_backend_costs_only_the_batches_on_its_connection() {
+    let mut failed = 0;
+    for seed in 0..20 {
+        let mut yard = pipelined_yard(seed, 2);
+        let backend = yard.backends[0];
+        for second in [2, 4, 6, 8] {
+            yard.world.act_at(at_ms(1_000 * second), Action::Kill(backend));
+            yard.world.act_at(at_ms(1_000 * second + 900), Action::Boot(backend));
+        }
+        let tally = finish(yard, 8_010);
+        assert!(tally.backend_failed <= 4 * PIPELINED * BATCH, "seed {seed}: {tally:?}");
+        assert_eq!(tally.too_slow, 0, "seed {seed}: {tally:?}");
+        failed += tally.backend_failed;
+    }
+    assert!(failed > 20, "busy backends have something to lose: {failed}");
+}
+
+#[test]
+fn a_pipelined_backend_that_stands_still_or_is_out_of_sight_is_answered_for() {
+    for (seed, backends) in (0..20).map(|seed| (seed, 1 + usize::from(seed % 2 == 0))) {
+        let mut yard = pipelined_yard(seed, backends);
+        let host = yard.backends[0];
+        let length = Duration::from_secs(6);
+        let action = match seed % 4 {
+            0 | 1 => Action::Freeze { host, length },
+            _ => Action::Partition { hosts: [host, yard.proxy], length },
+        };
+        yard.world.act_at(at_ms(2_000), action);
+        let tally = finish(yard, 9_000);
+        assert!(tally.too_slow > 0, "seed {seed}: {tally:?}");
+    }
 }
 
 #[test]

@@ -49,7 +49,8 @@ impl Setting {
             1 => BackendKind::Classifier { cost_scale: 0.0 },
             _ => BackendKind::Echo { delay: random.duration(Span::microseconds(0, 20_000)) },
         };
-        plan.proxy.backend_concurrency = small(&mut random, 1..=3);
+        plan.proxy.backend_concurrency = small(&mut random, 1..=6);
+        plan.proxy.backend_pipeline = small(&mut random, 1..=4);
         plan.proxy.strategy = StrategyKind::ALL[random.index(StrategyKind::ALL.len())];
         plan.proxy.deadline = Duration::from_secs([2, 10][random.index(2)]);
         if random.happens(Chance::percent(50)) {

@@ -72,7 +72,9 @@ impl YardPlan {
                 path: String::from("/classify"),
             })
             .collect();
-        let lanes = backends.len() * self.proxy.backend_concurrency as usize;
+        let ProxyConfig { backend_concurrency, backend_pipeline, .. } = self.proxy;
+        let lines = backend_concurrency.div_ceil(backend_pipeline.min(backend_concurrency));
+        let lanes = backends.len() * lines as usize;
         let config = Arc::new(self.proxy);
         let cores = usize::from(self.cores);
         let board = Rc::new(RefCell::new(Arc::new(ProxyBoard::new(cores))));

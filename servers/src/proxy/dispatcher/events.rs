@@ -5,9 +5,10 @@ use ringyard_runtime::app::{Commands, ConnId, ConnectToken, Event, Now, Origin, 
 
 use super::explain::Explained;
 use super::{Dispatcher, Flight};
-use crate::proxy::lanes::{Lane, Line, Loss};
+use crate::proxy::lanes::Loss;
 use crate::proxy::mail::{Failure, Outcome};
 use crate::proxy::reply::{scan_results, write_items};
+use crate::proxy::requests::Stage;
 use crate::slab::Key;
 
 impl Dispatcher {
@@ -28,13 +29,13 @@ impl Dispatcher {
             }
             Event::Received { conn, bytes } => self.received(now.time, conn, bytes, commands),
             Event::PeerClosed { conn } => {
-                if let Some(lane) = self.lanes.of_conn(conn) {
-                    self.peer_closed(now.time, lane, conn, commands);
+                if let Some(line) = self.lanes.of_conn(conn) {
+                    self.peer_closed(now.time, line, conn, commands);
                 }
             }
             Event::Failed { conn, error } => {
-                if let Some(lane) = self.lanes.of_conn(conn) {
-                    self.lane_lost(now.time, lane, Loss::Failure, &error.to_string(), commands);
+                if let Some(line) = self.lanes.of_conn(conn) {
+                    self.line_lost(now.time, line, Loss::Failure, &error.to_string(), commands);
                 }
             }
             _ => {}
@@ -61,64 +62,71 @@ impl Dispatcher {
         mut bytes: &[u8],
         commands: &mut Commands<M>,
     ) {
-        while let Some(lane) = self.lanes.of_conn(conn) {
+        while let Some(line) = self.lanes.of_conn(conn) {
             // The codec is lent to the reply, which the rest of `self` has to act on.
-            let mut codec = std::mem::take(&mut self.lanes.lane_mut(lane).codec);
+            let mut codec = std::mem::take(self.lanes.codec_mut(line));
             let outcome = match codec.next(&mut bytes, &self.reply_limits) {
                 Ok(None) => None,
                 Ok(Some(reply)) => {
-                    self.replied(now, lane, &reply, commands);
+                    self.replied(now, line, &reply, commands);
                     Some(reply.keep_alive)
                 }
                 Err(error) => {
-                    self.lane_lost(now, lane, Loss::Failure, &error.to_string(), commands);
+                    self.line_lost(now, line, Loss::Failure, &error.to_string(), commands);
                     commands.abort(conn);
                     return;
                 }
             };
-            self.lanes.lane_mut(lane).codec = codec;
+            *self.lanes.codec_mut(line) = codec;
             match outcome {
                 None => return,
-                Some(true) => {}
+                Some(true) => self.lanes.proven(line),
                 Some(false) => {
                     commands.close(conn);
-                    self.lane_lost(now, lane, Loss::Orderly, "connection closed", commands);
+                    self.line_ended(now, line);
                 }
             }
         }
     }
 
-    fn peer_closed<M>(&mut self, now: Time, lane: usize, conn: ConnId, commands: &mut Commands<M>) {
-        let mut codec = std::mem::take(&mut self.lanes.lane_mut(lane).codec);
+    fn peer_closed<M>(&mut self, now: Time, line: usize, conn: ConnId, commands: &mut Commands<M>) {
+        let mut codec = std::mem::take(self.lanes.codec_mut(line));
         // The end of the connection may be the end of a reply.
-        let loss = match codec.end() {
+        match codec.end() {
             Ok(Some(reply)) => {
-                self.replied(now, lane, &reply, commands);
-                Loss::Orderly
+                self.replied(now, line, &reply, commands);
+                self.line_ended(now, line);
             }
-            Ok(None) | Err(_) => Loss::Failure,
-        };
+            Ok(None) | Err(_) => {
+                let reason = "backend closed the connection";
+                self.line_lost(now, line, Loss::Failure, reason, commands);
+            }
+        }
         commands.close(conn);
-        self.lane_lost(now, lane, loss, "backend closed the connection", commands);
     }
 
     /// Hands the results of a reply to the members of its batch.
     fn replied<M>(
         &mut self,
         now: Time,
-        lane: usize,
+        line: usize,
         reply: &Response<'_>,
         commands: &mut Commands<M>,
     ) {
+        let lane = self.lanes.carried(line).next().expect("the codec takes only what is awaited");
         let mut flight = std::mem::take(&mut self.flights[lane]);
         let mut items = std::mem::take(&mut self.items);
-        let results = scan_results(reply, flight.sequences(), &mut items);
-        let backend = self.lanes.lane_mut(lane).backend;
+        let scanned = scan_results(reply, flight.sequences(), &mut items);
+        let backend = self.lanes.backend_of(lane);
         let took = now.since(flight.dispatched);
-        self.balancer.finished(now, backend, took, results.is_ok());
-        match results {
+        self.balancer.finished(now, backend, took, scanned.is_ok());
+        if scanned.is_ok() {
+            self.learn(now, lane, &flight);
+        }
+        // First of all, because a failed request may take with it what else its connection carries.
+        self.lanes.release(now, lane);
+        match scanned {
             Ok(()) => {
-                self.learn(now, lane, &flight);
                 let mut rest = items.as_slice();
                 let explained = self.explained(now, &flight);
                 for (position, (key, sequences)) in flight.members.drain(..).enumerate() {
@@ -135,7 +143,6 @@ impl Dispatcher {
         }
         self.items = items;
         self.flights[lane] = flight;
-        self.lanes.release(now, lane);
         self.stirred = true;
     }
 
@@ -144,7 +151,7 @@ impl Dispatcher {
         let took = now.since(flight.dispatched);
         self.pace.record(took, &flight.load);
         self.lanes.observe(lane, flight.facts.predicted, took);
-        let backend = self.lanes.lane_mut(lane).backend;
+        let backend = self.lanes.backend_of(lane);
         self.costs.observe(backend, &flight.shape, flight.facts.predicted, took);
         self.board.show_costs(backend, self.costs.backend(backend));
     }
@@ -170,33 +177,67 @@ impl Dispatcher {
         self.remove(request);
     }
 
-    /// The connection of a lane is gone; its batch, if it carried one, has failed.
-    pub(super) fn lane_lost<M>(
+    /// The connection of a line is gone; the batches that it carried, if any, have failed.
+    pub(super) fn line_lost<M>(
         &mut self,
         now: Time,
-        lane: usize,
+        line: usize,
         loss: Loss,
         reason: &str,
         commands: &mut Commands<M>,
     ) {
-        let mut flight = std::mem::take(&mut self.flights[lane]);
-        let Lane { backend, line, .. } = *self.lanes.lane_mut(lane);
-        if let Line::Busy(_) = line {
+        let mut lanes = std::mem::take(&mut self.lost);
+        self.lanes.lost(now, line, loss, |lane| lanes.push(lane));
+        for &lane in &lanes {
+            let backend = self.lanes.backend_of(lane);
+            let took = now.since(self.flights[lane].dispatched);
             match loss {
-                Loss::Failure => {
-                    self.balancer.finished(now, backend, now.since(flight.dispatched), false);
-                }
+                Loss::Failure => self.balancer.finished(now, backend, took, false),
                 Loss::Orderly => self.balancer.abandoned(now, backend),
             }
         }
-        self.lanes.lost(now, lane, loss);
-        self.fail_members(now, &mut flight, reason, commands);
-        self.flights[lane] = flight;
+        for lane in lanes.drain(..) {
+            let mut flight = std::mem::take(&mut self.flights[lane]);
+            self.fail_members(now, &mut flight, reason, commands);
+            self.flights[lane] = flight;
+        }
+        self.lost = lanes;
         self.show_lanes();
         self.stirred = true;
     }
 
-    fn fail_members<M>(
+    /// The connection of a line ends with the reply just taken. Batches sent after the one that was answered
+    /// will not be begun (RFC 9112 section 9.6): they leave again.
+    fn line_ended(&mut self, now: Time, line: usize) {
+        let Self { lanes, flights, returned, requests, lost, balancer, .. } = self;
+        lanes.lost(now, line, Loss::Orderly, |lane| lost.push(lane));
+        for lane in lost.drain(..) {
+            balancer.abandoned(now, lanes.backend_of(lane));
+            let flight = std::mem::take(&mut flights[lane]);
+            for (key, _) in &flight.members {
+                if let Some(part) = requests.part_mut(*key) {
+                    part.stage = Stage::Returned;
+                }
+            }
+            returned.push_back(flight);
+        }
+        self.show_lanes();
+        self.stirred = true;
+    }
+
+    /// Everybody whose request a batch answers has left. A connection that carries nothing else is closed, so
+    /// that the backend need not go on; one that others await an answer on takes no more until it answers.
+    pub(super) fn nobody_awaits<M>(&mut self, now: Time, lane: usize, commands: &mut Commands<M>) {
+        let Some((line, conn)) = self.lanes.line_of(lane) else { return };
+        if self.lanes.carried(line).any(|lane| self.flights[lane].awaited > 0) {
+            self.lanes.shun(line);
+            return;
+        }
+        commands.abort(conn);
+        self.line_lost(now, line, Loss::Orderly, "nobody awaits the answer", commands);
+    }
+
+    pub(super) fn fail_members<M>(
         &mut self,
         now: Time,
         flight: &mut Flight,
@@ -209,7 +250,7 @@ impl Dispatcher {
         // None of them is awaited from this batch any more, whatever becomes of the rest of its request.
         for (key, _) in &flight.members {
             if let Some(part) = self.requests.part_mut(*key) {
-                part.stage = super::Stage::Answered;
+                part.stage = Stage::Answered;
             }
         }
         for (key, _) in flight.members.drain(..) {

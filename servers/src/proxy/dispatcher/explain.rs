@@ -60,7 +60,7 @@ impl Dispatcher {
         };
         self.flights[lane].facts = facts;
         if let Some(decisions) = &mut self.decisions {
-            let backend = self.lanes.lane_mut(lane).backend;
+            let backend = self.lanes.backend_of(lane);
             let customers = &self.customers;
             let members = batch.jobs.iter().map(|job| (customers.name(job.spec.customer), job));
             decisions.dispatched(now, facts, backend, self.scheduler.len(), members);

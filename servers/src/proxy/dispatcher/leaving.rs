@@ -4,7 +4,6 @@ use ringyard_runtime::app::{Commands, Time};
 use ringyard_scheduler::{CustomerId, Slot};
 
 use super::Dispatcher;
-use crate::proxy::lanes::{Line, Loss};
 use crate::proxy::mail::{Failure, Outcome};
 use crate::proxy::refusal::Reason;
 use crate::proxy::requests::Stage;
@@ -25,6 +24,9 @@ impl Dispatcher {
 
     /// Answers all queued requests: nobody is there to work on them.
     pub(super) fn fail_queued<M>(&mut self, now: Time, commands: &mut Commands<M>) {
+        while let Some(mut flight) = self.returned.pop_front() {
+            self.fail_members(now, &mut flight, "no backend can be reached", commands);
+        }
         let slot = Slot { sequences_max: u32::MAX };
         let mut batch = std::mem::take(&mut self.batch);
         while self.scheduler.pop_batch(Time::FAR_FUTURE, &slot, &mut batch) {
@@ -48,13 +50,9 @@ impl Dispatcher {
             let stage;
             (stage, next) = self.forget_part(part, customer);
             let Stage::InFlight { lane } = stage else { continue };
-            let flight = &mut self.flights[lane];
-            flight.awaited -= 1;
-            if flight.awaited == 0
-                && let Line::Busy(conn) = self.lanes.lane_mut(lane).line
-            {
-                commands.abort(conn);
-                self.lane_lost(now, lane, Loss::Orderly, "nobody awaits the answer", commands);
+            self.flights[lane].awaited -= 1;
+            if self.flights[lane].awaited == 0 {
+                self.nobody_awaits(now, lane, commands);
             }
         }
     }

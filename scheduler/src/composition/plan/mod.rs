@@ -112,6 +112,16 @@ struct Planner {
     best: Batches,
 }
 
+/// Whether no two of the items fit into one batch.
+fn are_all_alone(items: &[Item], sequences_max: u32) -> bool {
+    let (mut least, mut next) = (u32::MAX, u32::MAX);
+    for Item { sequences, .. } in items {
+        next = next.min((*sequences).max(least));
+        least = least.min(*sequences);
+    }
+    least.saturating_add(next) > sequences_max
+}
+
 /// The two ways to plan, of which the better counts.
 #[derive(Debug, Default)]
 struct Pair {
@@ -131,6 +141,10 @@ impl Pair {
 impl Planner {
     /// Plans for items sorted by length.
     fn plan(&mut self, items: &[Item], model: &CostModel, sequences_max: u32) -> &Batches {
+        if are_all_alone(items, sequences_max) {
+            self.line_up(items, model);
+            return &self.best;
+        }
         let (plan, sum) = self.pair.plan(items, model, sequences_max);
         self.best.clear();
         self.best.append(plan, |position| position);
@@ -138,6 +152,20 @@ impl Planner {
             self.try_first_batches(items, model, sequences_max, sum);
         }
         &self.best
+    }
+
+    /// Plans for items of which each has a batch of its own: by cost for its weight, which no other order
+    /// betters (Smith 1956).
+    fn line_up(&mut self, items: &[Item], model: &CostModel) {
+        let cost = |item: &Item| (model.slope() * item.feature + model.intercept()).max(0.0);
+        self.best.clear();
+        self.best.positions.extend((0u32..).take(items.len()));
+        self.best.positions.sort_unstable_by(|one, other| {
+            let (left, right) = (&items[*one as usize], &items[*other as usize]);
+            let order = (cost(left) * right.weight).total_cmp(&(cost(right) * left.weight));
+            order.then(one.cmp(other))
+        });
+        self.best.ends.extend((1u32..).take(items.len()));
     }
 
     /// Tries the batch around each anchor as the first, with the better plan for the rest after it, and
@@ -331,6 +359,37 @@ mod tests {
         queue.set_cost_model(CostModel::new(crate::cost::CostKind::Linear, 1.0, 1.0));
         assert!(planned(&mut plan, &mut queue) > 0);
         assert_eq!(planned(&mut plan, &mut queue), 0);
+    }
+
+    #[test]
+    fn jobs_that_share_no_batch_are_served_as_well_as_any_plan_has_it() {
+        let mut state = 1u32;
+        let mut next = |bound: u32| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            1 + (state >> 16) % bound
+        };
+        for (round, kind) in (0..200u32).zip(crate::cost::CostKind::ALL.into_iter().cycle()) {
+            let model = CostModel::new(kind, 3.0, f64::from(round));
+            let mut items: Vec<Item> = (0..1 + round % 30)
+                .map(|_| {
+                    // Three sequences each, and no batch holds more than five.
+                    let spec = JobSpec::new(CustomerId(0), 3, next(50), 0).with_weight(next(4));
+                    Item::new(JobIndex::default(), &spec, &model)
+                })
+                .collect();
+            items.sort_by_key(|item| item.longest);
+            let mut planner = Planner::default();
+            let plan = planner.plan(&items, &model, 5);
+            assert_eq!(plan.ends.len(), items.len());
+            let (mut elapsed, mut sum) = (0.0, 0.0);
+            for position in &plan.positions {
+                let item = &items[*position as usize];
+                elapsed += model.slope() * item.feature + model.intercept();
+                sum += elapsed * item.weight;
+            }
+            let (_, expected) = Pair::default().plan(&items, &model, 5);
+            assert!(sum <= expected * (1.0 + 1e-9), "{kind:?}: {sum}, {expected}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod compare;
 mod compute;
 mod customers;
 mod demo;
+mod doctor;
 mod load;
 mod proxy;
 mod serve;
@@ -41,6 +42,7 @@ enum Command {
     Classifier(classifier::ClassifierArgs),
     Compare(compare::CompareArgs),
     Compute(compute::ComputeArgs),
+    Doctor(doctor::DoctorArgs),
     Proxy(proxy::ProxyArgs),
     Load(Box<ringyard_bench::load::command::LoadArgs>),
     /// Play the load-balancing study in a simulator: which policy spreads requests best over servers
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         Command::Classifier(arguments) => classifier::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Compute(arguments) => compute::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Proxy(arguments) => proxy::run(&arguments),
         Command::Load(arguments) => Ok(load::run(&arguments)),
         Command::Simulate(arguments) => simulate::run(&arguments),

@@ -50,6 +50,11 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "NAME")]
     congestion_control: Option<String>,
 
+    /// How long a core without work looks for some before it sleeps, such as `50us`: it answers sooner, and takes the
+    /// whole of its CPU for it. For cores that nobody else uses; for the engines ring and tokio
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
+    spin: Duration,
+
     #[command(flatten, next_help_heading = "Limits")]
     limits: LimitArgs,
 }
@@ -121,9 +126,9 @@ impl FromStr for EngineArg {
 
 /// The CPUs of a server.
 #[derive(Clone, Debug)]
-struct Cores(Vec<usize>);
+pub(crate) struct Cores(pub(crate) Vec<usize>);
 
-fn parse_cores(list: &str) -> Result<Cores, CommandError> {
+pub(crate) fn parse_cores(list: &str) -> Result<Cores, CommandError> {
     let cpus = if list == "all" { affinity::allowed()? } else { affinity::parse(list)? };
     Ok(Cores(cpus))
 }
@@ -143,6 +148,7 @@ impl ServeArgs {
             limits: EngineLimits {
                 connections: self.limits.max_connections,
                 flush_stall: self.limits.send_timeout,
+                spin: self.spin,
                 ..EngineLimits::default()
             },
         }

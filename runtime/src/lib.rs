@@ -23,6 +23,8 @@ mod departure;
 pub mod descriptors;
 #[cfg(all(feature = "engines", not(loom)))]
 mod dispatcher;
+#[cfg(all(feature = "engines", not(loom)))]
+pub mod doctor;
 #[cfg(all(feature = "peers", not(loom)))]
 mod glommio_engine;
 #[cfg(all(feature = "engines", not(loom)))]

@@ -70,6 +70,9 @@ pub struct EngineLimits {
     pub ring_entries: u32,
     /// Messages that wait for a core before they are returned to their senders. Default 4,096.
     pub mailbox_messages: usize,
+    /// How long a core without work looks for some before it sleeps. It answers sooner and takes the whole of its
+    /// CPU for it; for the engines `ring` and `tokio`. Default 0.
+    pub spin: Duration,
     /// How long a connection that the app closed waits for its peer to close too. Default 2 s.
     pub linger: Duration,
     /// How long a connection that the app closed may go without its peer taking a byte of what is still to
@@ -85,6 +88,7 @@ impl Default for EngineLimits {
             receive_buffer_bytes: 8 * 1024,
             ring_entries: 1024,
             mailbox_messages: 4096,
+            spin: Duration::ZERO,
             linger: Duration::from_secs(2),
             flush_stall: Duration::from_secs(30),
         }

@@ -51,6 +51,11 @@ impl<M> Mailboxes<M> {
         self.of(core).messages.pop()
     }
 
+    /// Whether a message waits for `core`.
+    pub(crate) fn has_mail(&self, core: CoreIndex) -> bool {
+        !self.of(core).messages.is_empty()
+    }
+
     /// For `core` itself: whether it may sleep, with which it then counts as asleep.
     pub(crate) fn may_sleep(&self, core: CoreIndex) -> bool {
         let mailbox = self.of(core);

@@ -198,3 +198,26 @@ fn the_demo_plays_shows_and_writes() {
     assert!(picture.starts_with(b"\x89PNG"));
     assert!(run.path().join("summary.txt").exists());
 }
+
+#[test]
+fn the_doctor_says_the_same_to_people_and_to_programs() {
+    let doctor = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_ringyard")).args(arguments).output();
+        let output = output.expect("the binary runs");
+        (output.status.code(), String::from_utf8(output.stdout).expect("text"))
+    };
+    let (status, json) = doctor(&["doctor", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(status, Some(i32::from(report["verdict"] == "fail")));
+    let (_, lines) = doctor(&["doctor"]);
+    let findings = report["findings"].as_array().expect("a list");
+    assert_eq!(lines.lines().count(), findings.len() + 1);
+    for (line, finding) in lines.lines().zip(findings) {
+        let name = finding["name"].as_str().expect("a name");
+        assert!(line.contains(name), "{name}: {line}");
+        assert_eq!(finding["verdict"] == "ok", finding["mend"].is_null() && line.starts_with("ok"));
+    }
+    let (status, message) = run(&["doctor", "--cores", "x"]);
+    assert_eq!(status, Some(2));
+    assert!(message.contains("neither a CPU number"), "{message}");
+}

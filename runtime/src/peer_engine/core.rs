@@ -14,6 +14,7 @@ use socket2::SockRef;
 use super::links::{Connection, PeerLinks};
 use crate::app::{App, ConnError, ConnId, Event, Origin};
 use crate::clock::Clock;
+use crate::closing::ClosingTimes;
 use crate::departure::{Departure, Remaining, Task};
 use crate::dispatcher::{Dispatcher, Links, OwnCounters};
 use crate::launch::Seat;
@@ -59,7 +60,10 @@ impl<A: App> Core<A> {
         let mut clock = Clock::new(seat.origin);
         let state = State {
             dispatcher,
-            links: PeerLinks::new(counters, seat.limits.linger, seat.limits.flush_stall),
+            links: PeerLinks::new(
+                counters,
+                ClosingTimes::new(seat.limits.linger, seat.limits.flush_stall),
+            ),
             departure: Departure::new(seat.drain_limit),
             now: clock.read(),
             clock,

@@ -6,7 +6,6 @@ use std::mem;
 use std::net::SocketAddr;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::task::Waker;
-use std::time::Duration;
 
 use ringyard_time::Time;
 
@@ -36,8 +35,6 @@ pub(super) struct PeerLinks {
     /// The time of this turn.
     pub(super) now: Time,
     pub(super) counters: OwnCounters,
-    pub(super) linger: Duration,
-    pub(super) flush_stall: Duration,
 }
 
 pub(super) struct Connection {
@@ -84,18 +81,16 @@ impl Connection {
 }
 
 impl PeerLinks {
-    pub(super) fn new(counters: OwnCounters, linger: Duration, flush_stall: Duration) -> Self {
+    pub(super) fn new(counters: OwnCounters, closing: ClosingTimes) -> Self {
         Self {
             connections: Table::new(),
             attempts: Table::new(),
             connects: Vec::new(),
             dirty: Vec::new(),
-            closing: ClosingTimes::default(),
+            closing,
             spares: Vec::new(),
             now: Time::ZERO,
             counters,
-            linger,
-            flush_stall,
         }
     }
 
@@ -129,10 +124,9 @@ impl PeerLinks {
     /// Notes that `count` bytes have gone out; says whether a congested queue has drained.
     pub(super) fn written(&mut self, conn: ConnId, count: usize) -> Mark {
         self.counters.bytes_sent.add(count as u64);
-        let cut_off = self.now + self.flush_stall;
         let Some(connection) = self.connections.get_mut(conn) else { return Mark::None };
         connection.writing -= count;
-        connection.lifecycle.cut_off = cut_off;
+        self.closing.progressed(self.now, &mut connection.lifecycle);
         let mark = connection.lifecycle.queue_is(connection.queued());
         self.mark(conn);
         mark
@@ -148,18 +142,14 @@ impl PeerLinks {
     /// Lets queued bytes go out and does what the state of a connection asks for, for all that changed.
     pub(super) fn settle_dirty(&mut self) {
         while let Some(conn) = self.dirty.pop() {
-            let Self { connections, closing, counters, now, linger, .. } = self;
+            let Self { connections, closing, counters, now, .. } = self;
             let Some(connection) = connections.get_mut(conn) else { continue };
             connection.is_dirty = false;
             connection.may_write = true;
             if connection.lifecycle.next_step(connection.queued() == 0) == Step::EndSending {
                 socket::end_sending(connection.descriptor());
                 counters.system_calls.add(1);
-                connection.lifecycle.ended_sending();
-                if connection.lifecycle.is_closing() {
-                    connection.lifecycle.cut_off = *now + *linger;
-                    closing.remind(connection.lifecycle.cut_off, conn);
-                }
+                closing.ended_sending(*now, &mut connection.lifecycle);
             }
             connection.waker.wake_by_ref();
         }
@@ -247,11 +237,9 @@ impl Links for PeerLinks {
     }
 
     fn close(&mut self, conn: ConnId) {
-        let cut_off = self.now + self.flush_stall;
-        if let Some(connection) = self.open_mut(conn) {
-            connection.lifecycle.close();
-            connection.lifecycle.cut_off = cut_off;
-            self.closing.remind(cut_off, conn);
+        let connection = self.connections.get_mut(conn);
+        if let Some(connection) = connection.filter(|found| found.lifecycle.is_open()) {
+            self.closing.begin(self.now, conn, &mut connection.lifecycle);
             self.mark(conn);
         }
     }

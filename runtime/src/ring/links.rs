@@ -9,7 +9,6 @@ use std::collections::VecDeque;
 use std::mem;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::Duration;
 
 use ringyard_time::Time;
 
@@ -41,8 +40,6 @@ pub(super) struct RingLinks {
     /// The time of this turn.
     pub(super) now: Time,
     options: SocketOptions,
-    linger: Duration,
-    flush_stall: Duration,
 }
 
 /// What happened on a connection that its app knows, and is to be told.
@@ -57,12 +54,7 @@ pub(super) enum News {
 pub(super) type Settled = (ConnectToken, Result<ConnId, ConnError>);
 
 impl RingLinks {
-    pub(super) fn new(
-        queue: Queue,
-        options: SocketOptions,
-        linger: Duration,
-        flush_stall: Duration,
-    ) -> Self {
+    pub(super) fn new(queue: Queue, options: SocketOptions, closing: ClosingTimes) -> Self {
         Self {
             queue,
             connections: Table::new(),
@@ -70,12 +62,10 @@ impl RingLinks {
             dirty: Vec::new(),
             quiet: Vec::new(),
             starved: VecDeque::new(),
-            closing: ClosingTimes::default(),
+            closing,
             spares: Spares::default(),
             now: Time::ZERO,
             options,
-            linger,
-            flush_stall,
         }
     }
 
@@ -167,7 +157,7 @@ impl RingLinks {
         self.queue.counters.bytes_sent.add(count as u64);
         let connection = self.connections.get_mut(conn)?;
         if count > 0 {
-            connection.lifecycle.cut_off = self.now + self.flush_stall;
+            self.closing.progressed(self.now, &mut connection.lifecycle);
         }
         let mark = connection.lifecycle.queue_is(connection.queued());
         (mark == Mark::Low).then_some(News::Drained)
@@ -198,10 +188,7 @@ impl RingLinks {
                 Step::EndSending => {
                     socket::end_sending(connection.descriptor().as_fd());
                     queue.counters.system_calls.add(1);
-                    connection.lifecycle.ended_sending();
-                    if connection.lifecycle.is_closing() {
-                        connection.lifecycle.cut_off = self.now + self.linger;
-                    }
+                    self.closing.ended_sending(self.now, &mut connection.lifecycle);
                 }
                 Step::Release if connection.is_idle() => {
                     let gone = self.connections.remove(conn).expect("was just there");
@@ -322,13 +309,9 @@ impl Links for RingLinks {
     }
 
     fn close(&mut self, conn: ConnId) {
-        let (linger, flush_stall) = (self.now + self.linger, self.now + self.flush_stall);
-        if let Some(connection) = self.open_mut(conn) {
-            connection.lifecycle.close();
-            let has_ended = connection.lifecycle.has_ended_sending();
-            connection.lifecycle.cut_off = if has_ended { linger } else { flush_stall };
-            // Most are gone by then, and their reminders with them.
-            self.closing.remind(linger.min(flush_stall), conn);
+        let connection = self.connections.get_mut(conn);
+        if let Some(connection) = connection.filter(|found| found.lifecycle.is_open()) {
+            self.closing.begin(self.now, conn, &mut connection.lifecycle);
             self.mark(conn);
         }
     }

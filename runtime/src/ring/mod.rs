@@ -18,7 +18,9 @@ mod gather;
 mod links;
 mod op;
 mod queue;
+mod survey;
 
+use std::hint;
 use std::io;
 use std::mem;
 use std::net::TcpListener;
@@ -36,6 +38,7 @@ use self::op::{Completion, Kind, accept, poll, receive};
 use self::queue::{Queue, Wait};
 use crate::app::{App, ConnId, Event, Origin};
 use crate::clock::Clock;
+use crate::closing::ClosingTimes;
 use crate::counters::CoreContext;
 use crate::departure::{Departure, Remaining, Task};
 use crate::dispatcher::{Dispatcher, Links, OwnCounters};
@@ -44,9 +47,22 @@ use crate::limits::{EngineLimits, MAIL_PER_TURN};
 use crate::probe::{SystemFacts, Unavailable};
 use crate::running::{CoreEnd, RunError};
 
+pub(crate) use self::survey::survey;
+
 /// Entries of the completion queue for each of the submission queue: multishot operations complete more
 /// often than they are submitted.
 const COMPLETIONS_PER_SUBMISSION: u32 = 4;
+
+/// The operations that the engine cannot do without.
+const NEEDED_OPERATIONS: [u8; 7] = [
+    opcode::Accept::CODE,
+    opcode::RecvMulti::CODE,
+    opcode::Send::CODE,
+    opcode::Connect::CODE,
+    opcode::Close::CODE,
+    opcode::PollAdd::CODE,
+    opcode::AsyncCancel::CODE,
+];
 
 /// A ring that has been tried and can serve.
 pub(crate) struct Machine {
@@ -57,14 +73,13 @@ pub(crate) struct Machine {
 impl Machine {
     /// Makes a ring and its buffers on this thread, which alone may use them.
     pub(crate) fn new(limits: &EngineLimits, counters: OwnCounters) -> Result<Self, Unavailable> {
-        let failed = |call| {
-            let bytes = locked_bytes(limits);
-            move |error: io::Error| {
-                SystemFacts::read().reason(call, error.raw_os_error().unwrap_or(libc::EIO), bytes)
-            }
-        };
+        let failed = |call| failed(limits, call);
         let missing = |what, since| SystemFacts::read().missing(what, since);
-        let ring = IoUring::builder()
+        let mut builder = IoUring::builder();
+        if !limits.spin.is_zero() {
+            builder.setup_taskrun_flag();
+        }
+        let ring = builder
             .setup_single_issuer()
             .setup_defer_taskrun()
             .setup_submit_all()
@@ -77,17 +92,8 @@ impl Machine {
             })?;
         let mut probe = Probe::new();
         ring.submitter().register_probe(&mut probe).map_err(failed("io_uring_register"))?;
-        let needed = [
-            opcode::Accept::CODE,
-            opcode::RecvMulti::CODE,
-            opcode::Send::CODE,
-            opcode::Connect::CODE,
-            opcode::Close::CODE,
-            opcode::PollAdd::CODE,
-            opcode::AsyncCancel::CODE,
-        ];
         let parameters = ring.params();
-        if !needed.into_iter().all(|code| probe.is_supported(code))
+        if !NEEDED_OPERATIONS.into_iter().all(|code| probe.is_supported(code))
             || !parameters.is_feature_ext_arg()
             || !parameters.is_feature_nodrop()
             || !parameters.is_feature_skip_cqe_on_success()
@@ -120,14 +126,24 @@ impl Machine {
                 return Ok(end);
             }
             let failed = |source| RunError::Os { core, call: "io_uring_enter", source };
-            let wait = engine.wait();
-            engine.links.queue.enter(wait).map_err(failed)?;
+            engine.rest().map_err(failed)?;
         }
     }
 }
 
+/// Why `call` failed on the way to a ring as `limits` ask for it.
+fn failed(
+    limits: &EngineLimits,
+    call: &'static str,
+) -> impl FnOnce(io::Error) -> Unavailable + use<> {
+    let bytes = locked_bytes(limits);
+    move |error: io::Error| {
+        SystemFacts::read().reason(call, error.raw_os_error().unwrap_or(libc::EIO), bytes)
+    }
+}
+
 /// About how much memory a ring takes that the kernel counts as locked (before Linux 5.12 and since 6.14).
-fn locked_bytes(limits: &EngineLimits) -> u64 {
+pub(crate) fn locked_bytes(limits: &EngineLimits) -> u64 {
     const SUBMISSION_BYTES: u64 = 64 + 4;
     const COMPLETION_BYTES: u64 = 16;
     let entries = u64::from(limits.ring_entries);
@@ -163,7 +179,11 @@ impl<A: App> Engine<A> {
         let limits = &seat.limits;
         Self {
             dispatcher,
-            links: RingLinks::new(queue, seat.options.clone(), limits.linger, limits.flush_stall),
+            links: RingLinks::new(
+                queue,
+                seat.options.clone(),
+                ClosingTimes::new(limits.linger, limits.flush_stall),
+            ),
             buffers,
             doors: Doors::new(listeners),
             departure: Departure::new(seat.drain_limit),
@@ -201,28 +221,52 @@ impl<A: App> Engine<A> {
         None
     }
 
-    /// How long to wait for the next turn.
-    fn wait(&mut self) -> Wait {
+    /// Submits what was decided, and waits for the next turn.
+    fn rest(&mut self) -> io::Result<()> {
         let mut until = self.departure.wait_until(self.links.len());
         until = until.min(self.links.closing.next()).min(self.doors.retry_at());
         if self.departure.app_listens() {
             until = until.min(self.dispatcher.deadline());
         }
-        let now = self.links.now;
-        if until <= now
-            || self.links.has_work()
-            || !self.silence_is_success
-            || !self.seat.shared.mailboxes.may_sleep(self.seat.core)
-        {
-            return Wait::No;
+        if until <= self.links.now || self.links.has_work() || !self.silence_is_success {
+            return self.links.queue.enter(Wait::No);
         }
-        let time_left = until.since(now);
-        let limit = (until != Time::FAR_FUTURE).then_some(time_left);
         let count = self.gatherer.expected(self.links.len());
-        if count == 1 || time_left <= WINDOW {
+        // With much to do nothing is gained by looking for it.
+        if count == 1 && !self.seat.limits.spin.is_zero() && self.spin(until)? {
+            return Ok(());
+        }
+        if !self.seat.shared.mailboxes.may_sleep(self.seat.core) {
+            return self.links.queue.enter(Wait::No);
+        }
+        let time_left = until.since(self.links.now);
+        let limit = (until != Time::FAR_FUTURE).then_some(time_left);
+        self.links.queue.enter(if count == 1 || time_left <= WINDOW {
             Wait::ForOne { limit }
         } else {
             Wait::ForSeveral { count, gather: WINDOW, limit }
+        })
+    }
+
+    /// Submits what was decided, and looks for something to do instead of sleeping, for a while or `until` then.
+    /// Says whether there is something. The core counts as awake meanwhile, so nobody rings for its mail and it
+    /// has to look itself.
+    fn spin(&mut self, until: Time) -> io::Result<bool> {
+        self.links.queue.enter(Wait::No)?;
+        self.links.now = self.clock.read().time;
+        let end = until.min(self.links.now + self.seat.limits.spin);
+        loop {
+            if self.links.queue.has_news() {
+                return self.links.queue.enter(Wait::No).map(|()| true);
+            }
+            if self.seat.shared.mailboxes.has_mail(self.seat.core) {
+                return Ok(true);
+            }
+            if self.links.now >= end {
+                return Ok(false);
+            }
+            hint::spin_loop();
+            self.links.now = self.clock.read().time;
         }
     }
 

@@ -155,6 +155,15 @@ impl Queue {
         unsafe { self.ring.submitter().enter(count, want, flags.bits(), arguments) }
     }
 
+    /// Whether the kernel has completions, or work to do in our call that will make some. Makes no system call.
+    /// Only for a ring made with `TASKRUN_FLAG`.
+    pub(super) fn has_news(&mut self) -> bool {
+        let submission = self.ring.submission();
+        let has_work = submission.taskrun() || submission.cq_overflow();
+        drop(submission);
+        has_work || !self.ring.completion().is_empty()
+    }
+
     /// Moves all completions into `completions`. Returns whether that was really all, and the kernel has
     /// taken all that was pushed: only then does a missing completion mean something.
     pub(super) fn reap(&mut self, completions: &mut Vec<Completion>) -> bool {

@@ -10,7 +10,6 @@ use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use ringyard_time::Time;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -38,8 +37,6 @@ pub(super) struct TokioLinks {
     pub(super) ready: Arc<Ready>,
     pub(super) counters: OwnCounters,
     options: SocketOptions,
-    linger: Duration,
-    flush_stall: Duration,
 }
 
 struct Connection {
@@ -90,21 +87,18 @@ impl TokioLinks {
         ready: Arc<Ready>,
         counters: OwnCounters,
         options: SocketOptions,
-        linger: Duration,
-        flush_stall: Duration,
+        closing: ClosingTimes,
     ) -> Self {
         Self {
             connections: Table::new(),
             attempts: Table::new(),
             dirty: VecDeque::new(),
-            closing: ClosingTimes::default(),
+            closing,
             spares: Spares::default(),
             now: Time::ZERO,
             ready,
             counters,
             options,
-            linger,
-            flush_stall,
         }
     }
 
@@ -172,7 +166,7 @@ impl TokioLinks {
             Ok(count) => {
                 self.counters.bytes_sent.add(count as u64);
                 connection.outbox.advance(count, &mut self.spares);
-                connection.lifecycle.cut_off = self.now + self.flush_stall;
+                self.closing.progressed(self.now, &mut connection.lifecycle);
                 Written::Progress(connection.lifecycle.queue_is(connection.outbox.len()))
             }
             Err(error) => self.fail(conn, &error).map_or(Written::Nothing, Written::Failed),
@@ -195,9 +189,8 @@ impl TokioLinks {
                 Step::EndSending => {
                     socket::end_sending(connection.stream.as_fd());
                     self.counters.system_calls.add(1);
-                    connection.lifecycle.ended_sending();
+                    self.closing.ended_sending(self.now, &mut connection.lifecycle);
                     if connection.lifecycle.is_closing() {
-                        connection.lifecycle.cut_off = self.now + self.linger;
                         // It reads again, to drop what comes until the peer closes.
                         connection.waker.wake_by_ref();
                     }
@@ -340,13 +333,9 @@ impl Links for TokioLinks {
     }
 
     fn close(&mut self, conn: ConnId) {
-        let (linger, flush_stall) = (self.now + self.linger, self.now + self.flush_stall);
-        if let Some(connection) = self.open_mut(conn) {
-            connection.lifecycle.close();
-            let has_ended = connection.lifecycle.has_ended_sending();
-            connection.lifecycle.cut_off = if has_ended { linger } else { flush_stall };
-            // Most are gone by then, and their reminders with them.
-            self.closing.remind(linger.min(flush_stall), conn);
+        let connection = self.connections.get_mut(conn);
+        if let Some(connection) = connection.filter(|found| found.lifecycle.is_open()) {
+            self.closing.begin(self.now, conn, &mut connection.lifecycle);
             self.mark(conn);
         }
     }

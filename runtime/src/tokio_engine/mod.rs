@@ -32,6 +32,7 @@ use self::links::{Read, TokioLinks, Written};
 use self::ready::{Ready, Source};
 use crate::app::{App, ConnId, Event, Origin};
 use crate::clock::Clock;
+use crate::closing::ClosingTimes;
 use crate::counters::CoreContext;
 use crate::departure::{Departure, Remaining, Task};
 use crate::dispatcher::{Dispatcher, Links, OwnCounters};
@@ -101,6 +102,8 @@ struct Engine<A: App> {
     bell: AsyncFd<OwnedFd>,
     bell_waker: Waker,
     timer: Timer,
+    /// Until when the core looks for work instead of sleeping.
+    spins_until: Time,
     buffer: Box<[u8]>,
 }
 
@@ -122,13 +125,13 @@ impl<A: App> Engine<A> {
             bell,
             bell_waker: ready.signal(Source::Bell),
             timer: Timer::default(),
+            spins_until: Time::ZERO,
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
             links: TokioLinks::new(
                 ready,
                 OwnCounters::new(Arc::clone(&seat.shared.counters), seat.core),
                 seat.options.clone(),
-                seat.limits.linger,
-                seat.limits.flush_stall,
+                ClosingTimes::new(seat.limits.linger, seat.limits.flush_stall),
             ),
             seat,
         })
@@ -142,6 +145,9 @@ impl<A: App> Engine<A> {
         self.links.counters.system_calls.add(1);
         self.seat.shared.mailboxes.wake(self.seat.core);
 
+        if self.links.ready.len() > 0 || self.seat.shared.mailboxes.has_mail(self.seat.core) {
+            self.spins_until = now.time + self.seat.limits.spin;
+        }
         for _ in 0..self.links.ready.len() {
             match self.links.ready.next() {
                 Some(Source::Bell) => self.hear_bell(),
@@ -176,6 +182,7 @@ impl<A: App> Engine<A> {
             until = until.min(self.dispatcher.deadline());
         }
         let is_due = until <= self.links.now
+            || self.links.now < self.spins_until
             || self.links.dirty() > 0
             || self.timer.set(until, &self.clock, context);
         if is_due || !self.seat.shared.mailboxes.may_sleep(self.seat.core) {

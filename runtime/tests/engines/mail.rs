@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use ringyard_runtime::app::{CoreIndex, Event, Time};
 use ringyard_runtime::plan::{EngineKind, Plan};
@@ -13,10 +14,22 @@ fn plan_with_cores(engine: EngineKind, cores: usize) -> Plan {
 }
 
 pub(crate) fn mail_between_cores_keeps_its_order_and_wakes_sleepers(engine: EngineKind) {
+    pass_round(plan_with_cores(engine, 3));
+}
+
+pub(crate) fn cores_that_spin_before_they_sleep_miss_no_mail(engine: EngineKind) {
+    let mut plan = plan_with_cores(engine, 3);
+    // So short that cores are in all stages of going to sleep when their mail comes.
+    plan.limits.spin = Duration::from_micros(10);
+    pass_round(plan);
+}
+
+/// Three cores pass messages round.
+fn pass_round(plan: Plan) {
     const ROUNDS: u64 = 3000;
     let (report, reports) = mpsc::channel();
-    // Three cores pass messages round, two at a time, so that every core sleeps again and again.
-    let running = start(plan_with_cores(engine, 3), move |context| {
+    // Two at a time, so that every core sleeps again and again.
+    let running = start(plan, move |context| {
         let report = report.clone();
         let own = context.core.0;
         let next_core = CoreIndex((own + 1) % 3);

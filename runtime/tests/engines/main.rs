@@ -64,11 +64,13 @@ scenarios! {
         a_cancelled_connect_fails_as_cancelled;
     mail:
         mail_between_cores_keeps_its_order_and_wakes_sleepers,
+        cores_that_spin_before_they_sleep_miss_no_mail,
         mail_to_a_full_mailbox_returns_in_the_same_turn;
     time:
         the_first_turn_ends_with_a_deadline,
         a_deadline_fires_once_and_not_before_its_time,
-        a_deadline_at_now_ends_the_same_turn;
+        a_deadline_at_now_ends_the_same_turn,
+        a_core_that_never_sleeps_hears_everything;
     exhaustion:
         a_few_small_buffers_serve_many_connections,
         small_queues_serve_many_connections,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ringyard_runtime::app::{Event, Time};
 use ringyard_runtime::plan::EngineKind;
 
-use crate::harness::{connect, next, plan, start};
+use crate::harness::{HANG, ask, connect, echo, next, plan, start};
 
 pub(crate) fn the_first_turn_ends_with_a_deadline(engine: EngineKind) {
     let (report, reports) = mpsc::channel();
@@ -68,4 +68,29 @@ pub(crate) fn a_deadline_at_now_ends_the_same_turn(engine: EngineKind) {
     while left > 0 {
         left -= next(&reports);
     }
+}
+
+pub(crate) fn a_core_that_never_sleeps_hears_everything(engine: EngineKind) {
+    const PERIOD: Duration = Duration::from_millis(1);
+    let mut plan = plan(engine);
+    plan.limits.spin = HANG;
+    let (report, reports) = mpsc::channel();
+    let running = start(plan, move |_| {
+        let report = report.clone();
+        move |now, event, commands| {
+            if matches!(event, Event::Deadline) {
+                report.send(now.time).unwrap();
+                commands.set_deadline(Some(now.time + PERIOD));
+            }
+            echo(event, commands);
+        }
+    });
+    let mut client = connect(&running);
+    for _ in 0..10 {
+        assert_eq!(ask(&mut client, b"here", 4), b"here");
+        let first = next(&reports);
+        assert!(next(&reports) >= first + PERIOD);
+    }
+    running.drain();
+    assert!(running.wait().unwrap().is_clean());
 }

@@ -2,28 +2,28 @@
 //!
 //! The proxy may be anywhere; it is switched over HTTP, and its metrics tell how full its batches were. The
 //! clients run on an engine of their own, afresh for each strategy, so that no run inherits a connection
-//! or a backlog from the one before.
+//! or a backlog from the one before. However a study ends, the proxy is left under the strategy that it had.
 
-use std::net::SocketAddr;
+mod remote;
+
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use ringyard_protocol::http1::Method;
 use ringyard_runtime::launch::{EngineChoice, LaunchError, Plan as EnginePlan, RunError, launch};
+use ringyard_runtime::signals::Signals;
 
-use crate::errand::{self, ErrandError, Reply, Request};
+use crate::errand::ErrandError;
 use crate::generator::Generator;
 use crate::generator::plan::{News, Plan, Vitals};
 use crate::player::Player;
 use crate::progress::{Progress, ProgressDisplay};
-use crate::study::{CustomerRecord, RunRecord, StrategySummary, StudySummary};
+use crate::study::{CustomerRecord, RunRecord, SCHEMA, StrategySummary, StudySummary};
 use crate::workload::Workload;
+pub use remote::Target;
 
-/// How long an errand to the proxy may take.
-const ERRAND_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How often figures come in while a strategy is played.
-const INTERVAL: Duration = Duration::from_millis(250);
+/// How often figures come in while a strategy is played, at most and at least: the twentieth part of the time is
+/// aimed at.
+const INTERVALS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
 
 /// How long the clients' engine may be silent beyond the time that a run may take.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
@@ -33,7 +33,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(30);
 pub struct StudyOptions {
     /// The customers.
     pub workload: Workload,
-    /// The strategies, in the order in which they are played.
+    /// The strategies, in the order in which they are played. None: all that the proxy knows.
     pub strategies: Vec<String>,
     /// How long each is played.
     pub duration: Duration,
@@ -47,8 +47,20 @@ pub struct StudyOptions {
     pub engine: EngineChoice,
     /// How progress is shown.
     pub progress: ProgressDisplay,
-    /// What was run, in a line.
-    pub title: String,
+}
+
+/// What came of a study.
+#[derive(Clone, Debug)]
+pub struct Study {
+    /// The findings.
+    pub summary: StudySummary,
+    /// What they rest on.
+    pub runs: Vec<RunRecord>,
+    /// Under which strategy the proxy was left: that which it had before, or the last played if it did not
+    /// tell.
+    pub left_under: String,
+    /// Whether it was cut short by a signal.
+    pub is_cut_short: bool,
 }
 
 /// Why a study came to nothing.
@@ -67,6 +79,9 @@ pub enum StudyError {
         /// The beginning of its answer.
         detail: String,
     },
+    /// The proxy does not say which strategies it has.
+    #[error("the proxy does not tell its strategies; name those to play, such as fcfs,sjf,fair")]
+    Unnamed,
     /// The clients' engine did not start.
     #[error("cannot start the clients: {0}")]
     Launch(#[from] LaunchError),
@@ -78,101 +93,75 @@ pub enum StudyError {
     Silent,
 }
 
-/// Where the proxy is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// Its address.
-    pub address: SocketAddr,
-    /// The authority to name in requests.
-    pub host: String,
-}
-
-impl Target {
-    /// A proxy that is named by its address.
-    #[must_use]
-    pub fn at(address: SocketAddr) -> Self {
-        Self { address, host: address.to_string() }
-    }
-}
-
-/// Plays all strategies and sums up what was found.
+/// Plays all strategies, sums up what was found, and has the proxy follow again the strategy that it had.
+///
+/// SIGINT and SIGTERM end the study early: what was played by then is summed up.
 ///
 /// # Errors
 ///
 /// [`StudyError`] if the study could not be carried out. Requests that fail are findings, not errors.
-pub fn play(
-    target: &Target,
-    options: &StudyOptions,
-) -> Result<(StudySummary, Vec<RunRecord>), StudyError> {
-    let mut runs = Vec::with_capacity(options.strategies.len());
-    for strategy in &options.strategies {
-        switch(target, strategy)?;
-        let before = batches(target);
-        let mut run = play_one(target, options, strategy)?;
-        run.batch_fill = before.zip(batches(target)).and_then(|(before, after)| {
-            let sent = after.batches - before.batches;
-            (sent > 0.0).then(|| (after.sequences - before.sequences) / sent)
-        });
-        runs.push(run);
-    }
+pub fn play(target: &Target, options: &StudyOptions) -> Result<Study, StudyError> {
+    let known = target.strategies()?;
+    let chosen = match (&options.strategies[..], &known) {
+        ([], Some(known)) => known.all.clone(),
+        ([], None) => return Err(StudyError::Unnamed),
+        (chosen, _) => chosen.to_vec(),
+    };
+    let played = play_all(target, options, &chosen);
+    // Whatever became of the study, the proxy is somebody's.
+    let restored = known.as_ref().map(|known| target.switch(&known.active));
+    let runs = played?;
+    restored.transpose()?;
     let names: Vec<String> =
         options.workload.customers.iter().map(|customer| customer.name.clone()).collect();
+    let last = runs.last().map(|run| run.strategy.clone()).unwrap_or_default();
     let summary = StudySummary {
-        title: options.title.clone(),
+        schema: SCHEMA.to_owned(),
+        title: title(&runs),
         workload: options.workload.name.clone(),
+        description: options.workload.description.clone(),
         seed: options.seed,
         seconds_per_strategy: options.duration.as_secs_f64(),
         strategies: runs.iter().map(|run| StrategySummary::of(run, &names)).collect(),
     };
-    Ok((summary, runs))
+    let is_cut_short = runs.last().is_some_and(|run| run.elapsed < options.duration);
+    Ok(Study { summary, runs, left_under: known.map_or(last, |known| known.active), is_cut_short })
 }
 
-/// Has the proxy follow a strategy.
-fn switch(target: &Target, strategy: &str) -> Result<(), StudyError> {
-    let path = format!("/strategy?new_strategy={strategy}");
-    let Reply { status, body } = ask(target, Method::Post, path)?;
-    if status == 200 {
-        return Ok(());
+/// What was compared, in a line.
+fn title(runs: &[RunRecord]) -> String {
+    /// More are counted, not listed.
+    const LISTED_MAX: usize = 4;
+    let names: Vec<&str> = runs.iter().map(|run| run.strategy.as_str()).collect();
+    match names.as_slice() {
+        [one] => format!("Ringyard: {one}"),
+        [most @ .., last] if names.len() <= LISTED_MAX => {
+            format!("Ringyard: {} and {last} compared", most.join(", "))
+        }
+        _ => format!("Ringyard: {} strategies compared", names.len()),
     }
-    let detail = String::from_utf8_lossy(&body).chars().take(200).collect();
-    Err(StudyError::Switch { strategy: strategy.to_owned(), status, detail })
 }
 
-fn ask(target: &Target, method: Method, path: String) -> Result<Reply, ErrandError> {
-    errand::run(&Request {
-        address: target.address,
-        host: target.host.clone(),
-        method,
-        target: path,
-        timeout: ERRAND_TIMEOUT,
-    })
-}
-
-/// What the proxy has sent to its backends since it started.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Batches {
-    batches: f64,
-    sequences: f64,
-}
-
-/// Reads the proxy's counters; a proxy of another make may have none.
-fn batches(target: &Target) -> Option<Batches> {
-    let reply = ask(target, Method::Get, "/metrics".to_owned()).ok()?;
-    let text = std::str::from_utf8(&reply.body).ok()?;
-    Some(Batches {
-        batches: metric(text, "ringyard_batches_total")?,
-        sequences: metric(text, "ringyard_batch_sequences_total")?,
-    })
-}
-
-/// The sum of a metric's samples in Prometheus text.
-fn metric(text: &str, name: &str) -> Option<f64> {
-    let sample = |line: &str| {
-        let rest = line.strip_prefix(name)?;
-        let rest = if rest.starts_with('{') { rest.split_once('}')?.1 } else { rest };
-        rest.strip_prefix(' ')?.split(' ').next()?.parse::<f64>().ok()
-    };
-    text.lines().filter_map(sample).reduce(|sum, value| sum + value)
+/// Plays one strategy after the other; one that was cut short is the last.
+fn play_all(
+    target: &Target,
+    options: &StudyOptions,
+    strategies: &[String],
+) -> Result<Vec<RunRecord>, StudyError> {
+    let mut runs = Vec::with_capacity(strategies.len());
+    for strategy in strategies {
+        target.switch(strategy)?;
+        let before = target.batches();
+        let mut run = play_one(target, options, strategy)?;
+        run.batch_fill =
+            before.zip(target.batches()).and_then(|(before, after)| after.fill_since(&before));
+        let is_cut_short = run.elapsed < options.duration;
+        runs.push(run);
+        if is_cut_short {
+            break;
+        }
+    }
+    Ok(runs)
 }
 
 /// Plays the workload once, under whatever strategy the proxy follows.
@@ -194,17 +183,20 @@ fn play_one(
             grace: timeout,
             timeout,
             connect_ramp: Duration::ZERO,
-            interval: INTERVAL,
+            interval: (duration / 20).clamp(INTERVALS.0, INTERVALS.1),
         };
         Generator::new(plan, Player::new(&workload, seed, host.clone(), cost_scale), sender.clone())
     };
     let plan = EnginePlan { engine: options.engine, ..EnginePlan::default() };
     let running = launch(plan, make)?;
+    // Where signals are handled already, or cannot be, the run ends with its time.
+    let signals = Signals::handle(vec![running.stopper()]).ok();
     let mut progress = Progress::begin(strategy, duration, options.progress);
     let mut records = vec![CustomerRecord::default(); customers];
     let gathered = gather(&news, &mut records, &mut progress);
     running.drain();
     let ended = running.wait();
+    drop(signals);
     let vitals = match gathered {
         Ok(vitals) => vitals,
         Err(RecvTimeoutError::Timeout) => return Err(StudyError::Silent),
@@ -255,11 +247,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn metrics_are_summed_over_labels_and_not_mistaken_for_one_another() {
-        let text = "# HELP a_total x\n# TYPE a_total counter\na_total{core=\"0\"} 3\n\
-                    a_total{core=\"1\"} 4\na_total_more 9\nb_total 2.5 1700000000\n";
-        assert_eq!(metric(text, "a_total"), Some(7.0));
-        assert_eq!(metric(text, "b_total"), Some(2.5));
-        assert_eq!(metric(text, "c_total"), None);
+    fn few_strategies_are_listed_as_in_a_sentence_and_many_counted() {
+        let check = |names: &[&str], expected: &str| {
+            let run = |name: &&str| RunRecord {
+                strategy: (*name).to_owned(),
+                elapsed: Duration::ZERO,
+                customers: Vec::new(),
+                batch_fill: None,
+            };
+            assert_eq!(title(&names.iter().map(run).collect::<Vec<_>>()), expected);
+        };
+        check(&["a"], "Ringyard: a");
+        check(&["a", "b", "c"], "Ringyard: a, b and c compared");
+        check(&["a", "b", "c", "d", "e"], "Ringyard: 5 strategies compared");
     }
 }

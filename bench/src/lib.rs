@@ -5,10 +5,11 @@
 
 #![forbid(unsafe_code)]
 
+pub mod analyze;
 pub mod compare;
 pub mod conductor;
-pub mod demo;
 pub mod errand;
+pub mod estimate;
 pub mod generator;
 pub mod limits;
 pub mod load;

@@ -16,8 +16,8 @@ pub mod template;
 pub mod compare;
 pub mod find;
 
-pub mod estimate;
 pub mod figures;
+pub mod gathering;
 pub mod output;
 pub mod report;
 pub mod slo;

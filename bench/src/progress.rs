@@ -28,12 +28,18 @@ pub struct Progress {
 #[derive(Debug)]
 enum Surface {
     Bar(ProgressBar),
-    Lines { told: u32 },
+    Lines {
+        told: u32,
+    },
+    /// Lines of a run whose end nobody knows: at one second, and whenever its time has doubled.
+    EndlessLines {
+        next: Duration,
+    },
     None,
 }
 
 impl Progress {
-    /// Begins to show a run called `name` that is to take `total`.
+    /// Begins to show a run called `name` that is to take `total`; zero if nobody knows how long.
     #[must_use]
     pub fn begin(name: &str, total: Duration, display: ProgressDisplay) -> Self {
         let surface = match display {
@@ -41,7 +47,16 @@ impl Progress {
             ProgressDisplay::Auto => {
                 let target = ProgressDrawTarget::stderr();
                 if target.is_hidden() {
-                    Surface::Lines { told: 0 }
+                    match total {
+                        Duration::ZERO => Surface::EndlessLines { next: Duration::from_secs(1) },
+                        _ => Surface::Lines { told: 0 },
+                    }
+                } else if total.is_zero() {
+                    let bar = ProgressBar::with_draw_target(None, target);
+                    let style =
+                        ProgressStyle::with_template("{prefix:>8} {spinner} {elapsed} {msg}")
+                            .expect("the template is valid; it is a constant");
+                    Surface::Bar(bar.with_style(style).with_prefix(name.to_owned()))
                 } else {
                     let bar = ProgressBar::with_draw_target(Some(milliseconds(total)), target);
                     let style = ProgressStyle::with_template("{prefix:>8} {bar:32} {msg}")
@@ -58,13 +73,20 @@ impl Progress {
     pub fn update(&mut self, elapsed: Duration, message: &str) {
         match &mut self.surface {
             Surface::Bar(bar) => {
-                bar.set_position(milliseconds(elapsed.min(self.total)));
+                let end = if self.total.is_zero() { elapsed } else { self.total };
+                bar.set_position(milliseconds(elapsed.min(end)));
                 bar.set_message(message.to_owned());
             }
             Surface::Lines { told } => {
                 if elapsed >= self.total * (*told + 1) / LINES_PER_RUN && *told + 1 < LINES_PER_RUN
                 {
                     *told += 1;
+                    eprintln!("{}: {} s, {message}", self.name, elapsed.as_secs());
+                }
+            }
+            Surface::EndlessLines { next } => {
+                if elapsed >= *next {
+                    *next = elapsed * 2;
                     eprintln!("{}: {} s, {message}", self.name, elapsed.as_secs());
                 }
             }
@@ -79,7 +101,9 @@ impl Progress {
                 bar.set_position(milliseconds(self.total));
                 bar.abandon_with_message(message.to_owned());
             }
-            Surface::Lines { .. } => eprintln!("{}: done, {message}", self.name),
+            Surface::Lines { .. } | Surface::EndlessLines { .. } => {
+                eprintln!("{}: done, {message}", self.name)
+            }
             Surface::None => {}
         }
     }
@@ -104,5 +128,16 @@ mod tests {
             progress.update(Duration::from_secs(second), "");
         }
         assert!(matches!(progress.surface, Surface::Lines { told: 3 }));
+    }
+
+    #[test]
+    fn a_run_without_a_known_end_is_told_of_ever_more_rarely() {
+        let surface = Surface::EndlessLines { next: Duration::from_secs(1) };
+        let mut progress = Progress { name: "run".into(), total: Duration::ZERO, surface };
+        for (second, next) in [(0, 1), (1, 2), (3, 6), (5, 6), (6, 12)] {
+            progress.update(Duration::from_secs(second), "");
+            let Surface::EndlessLines { next: planned } = progress.surface else { unreachable!() };
+            assert_eq!(planned, Duration::from_secs(next));
+        }
     }
 }

@@ -1,15 +1,22 @@
-//! What a study leaves behind: a table for the terminal, and a directory with text, JSON and a picture.
+//! What a study leaves behind: a table for the terminal, and a directory with text, JSON, a picture and a page.
 //!
 //! The findings are made in [`study`](crate::study); here they are only shown.
 
+pub mod html;
 pub mod picture;
 pub mod table;
+
+pub mod chart;
+pub mod page;
+pub mod rows;
+pub mod units;
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::study::{RunRecord, StudySummary};
+use crate::analyze::words;
+use crate::conductor::Study;
 use picture::PictureError;
 
 /// Why a report could not be written.
@@ -28,28 +35,31 @@ pub enum ReportError {
     Picture(#[from] PictureError),
 }
 
-/// Writes `summary.txt`, `summary.json` and `comparison.png` into `directory`, which is made if need be.
+/// Writes `summary.txt`, `summary.json`, `comparison.png` and `report.html` into `directory`, which is made if need be.
 ///
 /// # Errors
 ///
 /// [`ReportError`] names the file that could not be written.
-pub fn write(
-    directory: &Path,
-    summary: &StudySummary,
-    runs: &[RunRecord],
-) -> Result<(), ReportError> {
+pub fn write(directory: &Path, study: &Study) -> Result<(), ReportError> {
+    let Study { summary, runs, .. } = study;
     let fail = |path: &Path| {
         let path = path.to_owned();
         move |error| ReportError::Io { path, error }
     };
+    let write = |name: &str, content: &[u8]| {
+        let path = directory.join(name);
+        fs::write(&path, content).map_err(fail(&path))
+    };
     fs::create_dir_all(directory).map_err(fail(directory))?;
-    let text = directory.join("summary.txt");
-    fs::write(&text, table::full(summary)).map_err(fail(&text))?;
-    let json = directory.join("summary.json");
-    let mut document = serde_json::to_vec_pretty(summary)
-        .map_err(|error| ReportError::Io { path: json.clone(), error: error.into() })?;
+    let text = format!("{}\n{}", table::full(summary), words::wrapped(summary));
+    write("summary.txt", text.as_bytes())?;
+    let mut document = serde_json::to_vec_pretty(summary).map_err(|error| ReportError::Io {
+        path: directory.join("summary.json"),
+        error: error.into(),
+    })?;
     document.push(b'\n');
-    fs::write(&json, document).map_err(fail(&json))?;
+    write("summary.json", &document)?;
+    write("report.html", html::render(study).as_bytes())?;
     picture::draw_png(&directory.join("comparison.png"), summary, runs)?;
     Ok(())
 }
@@ -82,6 +92,12 @@ fn civil_date(days: u64) -> (u64, u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::study::StudySummary;
+
+    fn study() -> Study {
+        let (summary, runs) = picture::example::study();
+        Study { summary, runs, left_under: "fcfs".into(), is_cut_short: false }
+    }
 
     #[test]
     fn stamps_are_dates() {
@@ -97,19 +113,20 @@ mod tests {
     fn a_report_is_complete_and_its_json_reads_back() {
         let directory = tempfile::tempdir().unwrap();
         let place = directory.path().join("a").join("b");
-        let (summary, runs) = picture::example::study();
-        write(&place, &summary, &runs).unwrap();
+        let study = study();
+        write(&place, &study).unwrap();
         let json = fs::read(place.join("summary.json")).unwrap();
-        assert_eq!(serde_json::from_slice::<StudySummary>(&json).unwrap(), summary);
-        assert!(fs::read_to_string(place.join("summary.txt")).unwrap().contains("fcfs"));
+        assert_eq!(serde_json::from_slice::<StudySummary>(&json).unwrap(), study.summary);
+        let text = fs::read_to_string(place.join("summary.txt")).unwrap();
+        assert!(text.contains("Over all requests"), "{text}");
+        assert!(fs::read_to_string(place.join("report.html")).unwrap().ends_with("</html>\n"));
         assert!(fs::read(place.join("comparison.png")).unwrap().starts_with(b"\x89PNG\r\n"));
     }
 
     #[test]
     fn a_directory_that_cannot_be_made_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let (summary, runs) = picture::example::study();
-        let error = write(&file.path().join("x"), &summary, &runs).unwrap_err().to_string();
+        let error = write(&file.path().join("x"), &study()).unwrap_err().to_string();
         assert!(error.contains("cannot write") && error.ends_with("(os error 20)"), "{error}");
     }
 }

@@ -147,6 +147,12 @@ impl Tally {
         Duration::from_secs_f64(self.moments.mean())
     }
 
+    /// All durations together, in seconds.
+    #[must_use]
+    pub fn sum_s(&self) -> f64 {
+        self.moments.mean() * as_real(self.moments.count())
+    }
+
     /// The histogram, in nanoseconds.
     #[must_use]
     pub fn histogram(&self) -> &Histogram<u64> {

@@ -8,9 +8,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::estimate::{Batches, Estimate};
 use crate::limits::{POINTS_PER_CUSTOMER_MAX, SLOWDOWN_SERVICE_MIN};
 use crate::outcome::{ErrorCounts, ErrorKind};
 use crate::statistics::{Moments, Summary, Tally, as_real, jain_index, milliseconds, rounded};
+
+/// The name of this form of findings; it changes when a field changes its meaning. Fields may be added without that.
+pub const SCHEMA: &str = "ringyard-analysis/1";
 
 /// One answered request, for the picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,6 +30,8 @@ pub struct Point {
 pub struct CustomerRecord {
     /// Latencies of the requests answered well.
     pub latencies: Tally,
+    /// The same by stretches of the run: each record that was merged into this one is one.
+    pub stretches: Batches,
     /// Latency over the time that the request would have taken alone.
     pub slowdowns: Moments,
     /// Requests that were not answered well.
@@ -53,6 +59,7 @@ impl CustomerRecord {
     /// Takes what `later` saw into account.
     pub fn merge(&mut self, later: &Self) {
         self.latencies.merge(&later.latencies);
+        self.stretches.push(&later.latencies);
         self.slowdowns.merge(&later.slowdowns);
         self.errors.merge(&later.errors);
         let room = POINTS_PER_CUSTOMER_MAX - self.points.len();
@@ -87,15 +94,27 @@ impl RunRecord {
         self.customers.iter().for_each(|seen| all.merge(&seen.latencies));
         all
     }
+
+    /// The latencies of all customers by stretches of the run.
+    fn stretches(&self) -> Batches {
+        let mut customers = self.customers.iter().map(|seen| &seen.stretches);
+        let mut all = customers.next().cloned().unwrap_or_default();
+        customers.for_each(|stretches| all.merge(stretches));
+        all
+    }
 }
 
 /// What was found, for all strategies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StudySummary {
+    /// [`SCHEMA`].
+    pub schema: String,
     /// What was run, in a line.
     pub title: String,
     /// The workload's name.
     pub workload: String,
+    /// What the workload says of itself.
+    pub description: String,
     /// What every random choice follows from.
     pub seed: u64,
     /// Planned length of each run.
@@ -113,6 +132,8 @@ pub struct StrategySummary {
     pub elapsed_s: f64,
     /// All customers' good answers together.
     pub latency: Summary,
+    /// Their mean, with how sure it is; `None` where the run is too short to tell.
+    pub mean_ms: Option<Estimate>,
     /// Good answers per second.
     pub throughput_per_second: f64,
     /// Requests that were not answered well.
@@ -132,6 +153,8 @@ pub struct CustomerSummary {
     pub customer: String,
     /// Its good answers.
     pub latency: Summary,
+    /// Their mean, with how sure it is; `None` where the run is too short to tell.
+    pub mean_ms: Option<Estimate>,
     /// Good answers per second.
     pub throughput_per_second: f64,
     /// Requests that were not answered well.
@@ -155,6 +178,7 @@ impl StrategySummary {
             customers.push(CustomerSummary {
                 customer: name.clone(),
                 latency: seen.latencies.summary(),
+                mean_ms: seen.stretches.mean_ms(),
                 throughput_per_second: per_second(seen.latencies.count()),
                 errors: seen.errors,
                 mean_slowdown: rounded(seen.slowdowns.mean()),
@@ -167,6 +191,7 @@ impl StrategySummary {
             elapsed_s: rounded(elapsed_s),
             throughput_per_second: per_second(all.count()),
             latency: all.summary(),
+            mean_ms: record.stretches().mean_ms(),
             errors,
             fairness: rounded(jain_index(&slowdowns)),
             batch_fill: record.batch_fill,
@@ -254,8 +279,10 @@ mod tests {
     #[test]
     fn a_study_with_an_error_or_without_answers_has_failed() {
         let study = |runs: Vec<RunRecord>| StudySummary {
+            schema: SCHEMA.into(),
             title: String::new(),
             workload: String::new(),
+            description: String::new(),
             seed: 0,
             seconds_per_strategy: 1.0,
             strategies: runs.iter().map(|run| StrategySummary::of(run, &names())).collect(),

@@ -5,13 +5,15 @@
 //! that every strategy is asked the same things. Sending them is not this module's business.
 
 pub mod distribution;
+pub mod invalid;
 pub mod text;
 
 use serde::{Deserialize, Serialize};
 
 use crate::limits::{CONNECTIONS_PER_CORE_MAX, CUSTOMERS_MAX, SEQUENCES_PER_REQUEST_MAX};
 use crate::random::Random;
-use distribution::{Distribution, DistributionError};
+use distribution::Distribution;
+use invalid::{Invalid, Reason, Step, WorkloadError};
 use text::{Label, TextProfile};
 
 /// The customers that are played together.
@@ -100,41 +102,10 @@ impl Arrivals {
     }
 }
 
-/// Why a workload cannot be played.
-#[derive(Debug, thiserror::Error)]
-pub enum WorkloadError {
-    /// Not TOML, or not the fields of a workload.
-    #[error("not a workload: {0}")]
-    Syntax(#[from] toml::de::Error),
-    /// Too few or too many customers.
-    #[error("a workload has 1 to {CUSTOMERS_MAX} customers, not {0}")]
-    CustomerCount(usize),
-    /// The name cannot stand in a header, or stands twice.
-    #[error(
-        "customer name `{0}` is empty, repeated, or has characters other than letters, digits, `-`, `_` and `.`"
-    )]
-    CustomerName(String),
-    /// A distribution of a customer cannot be drawn from.
-    #[error("customer `{customer}`, `{field}`: {error}")]
-    Distribution {
-        /// Whose.
-        customer: String,
-        /// Which.
-        field: &'static str,
-        /// What is wrong.
-        error: DistributionError,
-    },
-    /// A customer sends nothing.
-    #[error("customer `{0}` needs at least one text of positive weight")]
-    NoText(String),
-    /// A rate or a number of clients is out of range.
-    #[error(
-        "customer `{0}` needs 1 to {CONNECTIONS_PER_CORE_MAX} clients, and in an open loop a rate above zero"
-    )]
-    Pace(String),
-}
-
 impl Workload {
+    /// A file in which everything that a workload may say is explained.
+    pub const EXAMPLE: &str = include_str!("../workloads/example.toml");
+
     /// The two customers of the system that Ringyard reimplements.
     #[must_use]
     pub fn original() -> Self {
@@ -146,10 +117,10 @@ impl Workload {
     ///
     /// # Errors
     ///
-    /// [`WorkloadError`] says what in the file cannot be used.
+    /// [`WorkloadError`] says what in the file cannot be used, and in which line.
     pub fn from_toml(text: &str) -> Result<Self, WorkloadError> {
         let workload: Self = toml::from_str(text)?;
-        workload.validate()?;
+        workload.validate().map_err(|invalid| invalid.in_text(text))?;
         Ok(workload)
     }
 
@@ -157,57 +128,69 @@ impl Workload {
     ///
     /// # Errors
     ///
-    /// [`WorkloadError`] says what cannot be used.
-    pub fn validate(&self) -> Result<(), WorkloadError> {
+    /// [`Invalid`] says what cannot be used.
+    pub fn validate(&self) -> Result<(), Invalid> {
+        let customers = Step::Key("customer");
         if self.customers.is_empty() || self.customers.len() > CUSTOMERS_MAX {
-            return Err(WorkloadError::CustomerCount(self.customers.len()));
+            let reason = Reason::CustomerCount(self.customers.len());
+            return Err(Invalid { place: vec![customers], reason });
         }
         for (index, customer) in self.customers.iter().enumerate() {
+            let place = [customers, Step::Entry(index)];
             let repeated = self.customers[..index].iter().any(|other| other.name == customer.name);
             let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
             if repeated || customer.name.is_empty() || !customer.name.bytes().all(plain) {
-                return Err(WorkloadError::CustomerName(customer.name.clone()));
+                let reason = Reason::CustomerName(customer.name.clone());
+                return Err(Invalid { place: vec![Step::Key("name")], reason }.within(&place));
             }
-            customer.validate()?;
+            customer.validate().map_err(|invalid| invalid.within(&place))?;
         }
         Ok(())
     }
 }
 
 impl Customer {
-    fn validate(&self) -> Result<(), WorkloadError> {
-        let check = |field, distribution: &Distribution| {
-            distribution.validate().map_err(|error| WorkloadError::Distribution {
-                customer: self.name.clone(),
-                field,
-                error,
+    fn validate(&self) -> Result<(), Invalid> {
+        use Step::{Entry, Key};
+        let check = |field, place: &[Step], distribution: &Distribution| {
+            distribution.validate().map_err(|error| {
+                let customer = self.name.clone();
+                let reason = Reason::Distribution { customer, field, error };
+                Invalid { place: place.to_vec(), reason }
             })
         };
-        let clients = match &self.pace {
+        let (pace, clients) = match &self.pace {
             Pace::Closed { think_ms, clients } => {
-                check("think_ms", think_ms)?;
-                *clients
+                let pace = [Key("pace"), Key("closed")];
+                check("think_ms", &[&pace[..], &[Key("think_ms")]].concat(), think_ms)?;
+                (pace, *clients)
             }
             Pace::Open { rate_per_second, clients, .. } => {
-                check("rate_per_second", &Distribution::Constant(*rate_per_second))?;
-                if *rate_per_second > 0.0 { *clients } else { 0 }
+                let pace = [Key("pace"), Key("open")];
+                let rate = Distribution::Constant(*rate_per_second);
+                let place = [&pace[..], &[Key("rate_per_second")]].concat();
+                check("rate_per_second", &place, &rate)?;
+                (pace, if *rate_per_second > 0.0 { *clients } else { 0 })
             }
         };
         if !(1..=CONNECTIONS_PER_CORE_MAX).contains(&clients) {
-            return Err(WorkloadError::Pace(self.name.clone()));
+            let reason = Reason::Pace(self.name.clone());
+            return Err(Invalid { place: pace.to_vec(), reason });
         }
-        check("sequences", &self.sequences)?;
-        for text in &self.texts {
-            check("text.weight", &Distribution::Constant(text.weight))?;
-            check("text.times", &text.times)?;
+        check("sequences", &[Key("sequences")], &self.sequences)?;
+        for (index, text) in self.texts.iter().enumerate() {
+            let place = |field| [Key("text"), Entry(index), Key(field)];
+            check("text.weight", &place("weight"), &Distribution::Constant(text.weight))?;
+            check("text.times", &place("times"), &text.times)?;
             if let Some(cut) = &text.cut {
-                check("text.cut", cut)?;
+                check("text.cut", &place("cut"), cut)?;
             }
         }
         if self.texts.iter().map(|text| text.weight).sum::<f64>() > 0.0 {
             Ok(())
         } else {
-            Err(WorkloadError::NoText(self.name.clone()))
+            let reason = Reason::NoText(self.name.clone());
+            Err(Invalid { place: vec![Key("text")], reason })
         }
     }
 
@@ -398,6 +381,42 @@ mod tests {
             },
             "customer `B` needs 1 to",
         );
-        assert!(Workload::from_toml("name = 'x'\nunknown = 1").is_err());
+    }
+
+    #[test]
+    fn a_wrong_file_is_refused_with_the_line() {
+        let check = |from: &str, to: &str, line: usize, part: &str| {
+            let text = include_str!("../workloads/original.toml");
+            assert!(text.contains(from), "{from}");
+            let message = Workload::from_toml(&text.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(message.contains(&format!("line {line}")), "{from} {to}: {message}");
+            assert!(message.contains(part), "{message}");
+        };
+        check("name = \"original\"", "name = ", 4, "string values must be quoted");
+        check("description", "descripton", 5, "unknown field `descripton`");
+        check("uniform = [1, 3]", "unifrom = [1, 3]", 10, "unknown variant `unifrom`");
+        check("uniform = [1, 3]", "uniform = [3, 1]", 10, "uniform from 3 to 1 is empty");
+        check("constant = 330", "constant = -1", 9, "customer `A`, `think_ms`: -1 is not");
+        check("uniform = [5, 15]", "uniform = [5, 1]", 14, "`text.cut`: uniform from 5 to 1");
+        check("name = \"B\"", "name = \"A\"", 21, "`A` is empty, repeated");
+        check("{ constant = 670 } }", "{ constant = 670 }, clients = 0 }", 22, "needs 1 to");
+        check(
+            "times = { constant = 20 }",
+            "times = { pareto = { min = 1, alpha = 0 } }",
+            29,
+            "alpha",
+        );
+    }
+
+    #[test]
+    fn the_workloads_that_come_with_the_project_can_be_played() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/workloads");
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+            names.push(Workload::from_toml(&text).unwrap().name);
+        }
+        names.sort();
+        assert_eq!(names, ["example", "original"]);
     }
 }

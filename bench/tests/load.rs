@@ -154,7 +154,7 @@ fn files_for_other_tools_are_written() {
 fn two_targets_are_loaded_in_turn_and_compared() {
     let server = classifier();
     let target = url(server.addresses()[0], "/healthz");
-    let window = ["--windows", "5", "--window", "40ms", "-c", "2"];
+    let window = ["--windows", "5", "--window", "40ms", "-c", "2", "--quiet"];
     let (_, text) = command(&[&["ab", target.as_str(), target.as_str()], &window[..]].concat());
     for part in ["throughput", "p99", "B/A"] {
         assert!(text.contains(part), "{text}");
@@ -171,7 +171,7 @@ fn reports_are_compared_and_other_files_are_refused() {
     command(&[&run[..], &["--json", path.as_str()]].concat());
     let (exit, text) = command(&["compare", &path, &path]);
     assert_eq!(exit, Exit::Fine);
-    assert_eq!(text.matches("no difference seen").count(), 6, "{text}");
+    assert_eq!(text.matches("no difference seen").count(), 7, "{text}");
     std::fs::write(&path, "{}").unwrap();
     let line = Line::try_parse_from(["load", "compare", &path, &path]).unwrap();
     let error = command::run(&line.load, &mut Vec::new()).unwrap_err().to_string();
@@ -182,10 +182,14 @@ fn reports_are_compared_and_other_files_are_refused() {
 fn an_objective_that_nothing_keeps_is_searched_for_in_vain() {
     let server = classifier();
     let target = url(server.addresses()[0], "/healthz");
+    let page = tempfile::NamedTempFile::new().unwrap();
+    let path = page.path().to_str().unwrap();
     let fixed = ["find", target.as_str(), "--slo", "p50<1ns", "--trial", "30ms", "--start", "1000"];
-    let (exit, text) = command(&fixed);
+    let (exit, text) = command(&[&fixed[..], &["--quiet", "--html", path]].concat());
     assert_eq!(exit, Exit::SloMissed);
     assert!(text.contains("at no rate that was tried"), "{text}");
+    let page = std::fs::read_to_string(path).unwrap();
+    assert!(page.contains("p50&lt;1ns was kept at no rate") && page.contains("<circle"), "{page}");
 }
 
 #[test]

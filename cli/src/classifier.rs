@@ -40,7 +40,7 @@ pub(crate) struct ClassifierArgs {
     serve: ServeArgs,
 }
 
-fn parse_cost_scale(text: &str) -> Result<f64, String> {
+pub(crate) fn parse_cost_scale(text: &str) -> Result<f64, String> {
     text.parse()
         .ok()
         .filter(|scale: &f64| scale.is_finite() && *scale >= 0.0)

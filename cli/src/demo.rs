@@ -1,29 +1,33 @@
-//! `ringyard demo`.
+//! `ringyard demo`: an analysis of three strategies with nothing to choose.
 
-use std::io;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use ringyard_bench::demo::{self, DemoOptions, SECONDS_PER_STRATEGY, SEED, STRATEGIES};
-use ringyard_runtime::launch::{EngineChoice, EngineKind, launch};
-use ringyard_servers::classifier::{self, ClassifierConfig};
-use ringyard_servers::proxy::{self, BackendTarget, ProxyConfig};
+use ringyard_bench::analyze::{SEED, TIMEOUT_SECONDS};
+use ringyard_bench::conductor::StudyOptions;
+use ringyard_bench::progress::ProgressDisplay;
+use ringyard_bench::workload::Workload;
+use ringyard_runtime::launch::{EngineChoice, EngineKind};
 
-use crate::serve::{CommandError, core_count};
+use crate::analyze;
+use crate::serve::CommandError;
+
+/// The strategies that the demo compares.
+const STRATEGIES: [&str; 3] = ["fcfs", "sjf", "fair"];
 
 /// Start a classifier and a proxy, play a workload against them under each strategy, and show what each
 /// strategy did to whom.
 ///
 /// Two customers share the proxy: A sends short texts often, B sends longer ones now and then. The demo prints
-/// a table and writes summary.txt, summary.json and comparison.png under results/. Its exit status is 1 if
-/// any request failed.
+/// a table and a paragraph, and writes summary.txt, summary.json, comparison.png and report.html under results/. Its
+/// exit status is 1 if any request failed. `ringyard analyze` does the same with workloads and proxies of your own.
 #[derive(Args, Debug)]
 pub(crate) struct DemoArgs {
     /// How long each strategy is played, in seconds
-    #[arg(long, value_name = "COUNT", default_value_t = NonZeroU64::new(SECONDS_PER_STRATEGY).expect("not zero"))]
+    #[arg(long, value_name = "COUNT", default_value_t = analyze::seconds_default())]
     seconds: NonZeroU64,
 
     /// What the workload's random choices follow from; the same seed plays the same texts
@@ -45,36 +49,15 @@ pub(crate) struct DemoArgs {
 }
 
 pub(crate) fn run(arguments: &DemoArgs) -> Result<ExitCode, CommandError> {
-    let options = DemoOptions {
+    let options = StudyOptions {
+        workload: Workload::original(),
+        strategies: arguments.strategies.clone(),
         duration: Duration::from_secs(arguments.seconds.get()),
         seed: arguments.seed,
-        strategies: arguments.strategies.clone(),
-        results: arguments.results.clone(),
+        timeout: Duration::from_secs(TIMEOUT_SECONDS),
+        cost_scale: 1.0,
         engine: arguments.engine.map_or(EngineChoice::Auto, EngineChoice::Exactly),
-        ..DemoOptions::default()
+        progress: ProgressDisplay::Auto,
     };
-    let outcome = demo::run(
-        &options,
-        |plan| {
-            let config = ClassifierConfig::default();
-            let cores = core_count(&plan);
-            launch(plan, classifier::factory(classifier::front_default(), config, cores))
-        },
-        |plan, backend| {
-            let target = BackendTarget {
-                address: backend,
-                host: backend.to_string(),
-                path: String::from("/classify"),
-            };
-            let cores = core_count(&plan);
-            let config = ProxyConfig::new(vec![target]);
-            launch(plan, proxy::factory(proxy::front_default(), config, cores))
-        },
-        &mut io::stdout().lock(),
-    )?;
-    if outcome.any_failed {
-        eprintln!("ringyard demo: some requests failed; the table says how many");
-        return Ok(ExitCode::FAILURE);
-    }
-    Ok(ExitCode::SUCCESS)
+    analyze::run_embedded(&options, &arguments.results)
 }

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod analyze;
 mod backend_url;
 mod classifier;
 mod compare;
@@ -39,6 +40,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::DemoArgs),
+    Analyze(analyze::AnalyzeArgs),
     Classifier(classifier::ClassifierArgs),
     Compare(compare::CompareArgs),
     Compute(compute::ComputeArgs),
@@ -53,6 +55,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Analyze(arguments) => analyze::run(&arguments),
         Command::Classifier(arguments) => classifier::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Compute(arguments) => compute::run(&arguments),

@@ -65,12 +65,13 @@ impl Ratio {
 /// A figure of a stretch, with its name.
 type Figure = (&'static str, fn(&Interval) -> f64);
 
-const FIGURES: [Figure; 6] = [
+const FIGURES: [Figure; 7] = [
     ("throughput", Interval::throughput_per_second),
     ("mean", |interval| interval.mean_ms),
     ("p50", |interval| interval.p50_ms),
     ("p90", |interval| interval.p90_ms),
     ("p99", |interval| interval.p99_ms),
+    ("p99.9", |interval| interval.p999_ms),
     ("max", |interval| interval.max_ms),
 ];
 

@@ -1,6 +1,6 @@
 //! What a run of the load generator found, in the form in which it is written as JSON.
 //!
-//! The schema is these types: each field is documented where it is declared, durations are milliseconds, and
+//! `bench/REPORTS.md` documents each field for readers of the files; a test holds it against these types.
 //! [`SCHEMA`] changes when a field changes its meaning. Fields may be added without that.
 
 use std::collections::BTreeMap;
@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::estimate::Estimate;
 use super::verdict::{Evidence, Verdict};
+use crate::estimate::Estimate;
 use crate::outcome::ErrorCounts;
 use crate::statistics::{Summary, Tally, milliseconds, rounded};
 
@@ -135,6 +135,9 @@ pub struct Interval {
     pub p90_ms: f64,
     /// 99 % are at or below.
     pub p99_ms: f64,
+    /// 99.9 % are at or below.
+    #[serde(default)]
+    pub p999_ms: f64,
     /// The longest.
     pub max_ms: f64,
     /// The quantile that the run is to know well; the median unless another was named.
@@ -185,6 +188,7 @@ impl Interval {
             p50_ms: quantile(0.5),
             p90_ms: quantile(0.9),
             p99_ms: quantile(0.99),
+            p999_ms: quantile(0.999),
             max_ms: quantile(1.0),
             watched_ms: quantile(watched),
             slip_p99_ms: slip.map_or(0.0, |slip| rounded(milliseconds(slip.quantile(0.99)))),
@@ -210,6 +214,7 @@ pub fn recorded(tally: &Tally) -> Vec<(u64, u64)> {
 #[cfg(test)]
 pub(super) mod example {
     use super::*;
+    use crate::estimate::Batches;
     use crate::random::Random;
 
     /// Ten seconds of an open loop.
@@ -217,6 +222,7 @@ pub(super) mod example {
         let mut random = Random::new(2);
         let mut all = Tally::new();
         let mut intervals = Vec::new();
+        let mut batches = Batches::default();
         for second in 1..=10 {
             let mut tally = Tally::new();
             for _ in 0..500 {
@@ -224,13 +230,13 @@ pub(super) mod example {
                 tally.record(Duration::from_secs_f64(0.001 * stall * (0.5 + random.exponential())));
             }
             all.merge(&tally);
+            batches.push(&tally);
             let span = (Duration::from_secs(second), Duration::from_secs(1));
             let mut interval = Interval::of(span, &tally, Some(&tally), 0.5);
             interval.answered = 500;
             interval.bytes_received = 50_000;
             intervals.push(interval);
         }
-        let means: Vec<f64> = intervals.iter().map(|interval| interval.mean_ms).collect();
         let medians: Vec<f64> = intervals.iter().map(|interval| interval.p50_ms).collect();
         LoadReport {
             schema: SCHEMA.into(),
@@ -253,8 +259,8 @@ pub(super) mod example {
                 uncorrected: Some(all.summary()),
                 slip: Some(all.summary()),
             },
-            mean_ms: Estimate::of_batches(&means),
-            median_ms: Estimate::of_batches(&medians),
+            mean_ms: batches.mean_ms(),
+            median_ms: Estimate::of_sections(all.summary().median_ms, &medians),
             by_status: [("2xx".to_owned(), all.summary())].into(),
             errors: ErrorCounts::default(),
             error_rate: 0.0,

@@ -4,7 +4,6 @@
 //! Cores measure and hand their figures on; this thread adds them up interval by interval, tells an
 //! [`Observer`], and stops the run early when enough is known. It never touches a socket.
 
-use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -15,8 +14,8 @@ use ringyard_runtime::launch::{
     LaunchError, Plan as EnginePlan, RunError, Running, Stopper, launch,
 };
 
-use super::estimate::Estimate;
 use super::figures::{Figures, STATUS_CLASSES};
+use super::gathering::Gathering;
 use super::http::HttpScript;
 use super::null_server::NullServer;
 use super::options::{LoadOptions, LoadPace, Stop, Work};
@@ -28,9 +27,8 @@ use super::report::{
 use super::target::TargetError;
 use super::verdict::{Evidence, Verdict};
 use crate::generator::Generator;
-use crate::generator::plan::{News, Vitals};
+use crate::generator::plan::News;
 use crate::generator::script::{Client, Script};
-use crate::limits::INTERVALS_MAX;
 use crate::statistics::{as_real, rounded};
 use crate::wall_clock;
 
@@ -100,9 +98,7 @@ pub fn run(options: &LoadOptions, observer: &mut dyn Observer) -> Result<LoadRep
 
 /// What came of a run.
 struct Measured {
-    total: Figures,
-    vitals: Vitals,
-    intervals: Vec<Interval>,
+    gathering: Gathering,
     /// For each core.
     used: Vec<ProcessorUse>,
     /// For each core that the generator is pinned to.
@@ -152,7 +148,8 @@ fn measure_with<S: Script<Interval = Figures> + 'static>(
     let began = wall_clock::Stopwatch::start();
     observer.launched(running.stopper());
     let mut gathering = Gathering::new(options);
-    let outcome = gathering.gather(&news, &running, observer);
+    let silence_max = options.interval + options.timeout + options.grace + SILENCE_MAX;
+    let outcome = gather(&mut gathering, &news, &running, observer, silence_max);
     let observed = began.elapsed();
     let ticks_after = ticks();
     let used = threads.used();
@@ -170,9 +167,7 @@ fn measure_with<S: Script<Interval = Figures> + 'static>(
         }
     }
     Ok(Measured {
-        total: gathering.total,
-        vitals: sum(&gathering.vitals),
-        intervals: gathering.intervals,
+        gathering,
         used: used.iter().zip(&used_before).map(|(now, before)| now.since(before)).collect(),
         cpu_idle_share: ticks_after
             .iter()
@@ -190,36 +185,24 @@ fn engine_plan(options: &LoadOptions) -> EnginePlan {
     EnginePlan { engine: options.engine, cores: options.cores.clone(), ..EnginePlan::default() }
 }
 
-/// Counts of all cores; the time is that of the one that took longest.
-fn sum(cores: &[Vitals]) -> Vitals {
-    let mut sum = Vitals::default();
-    for core in cores {
-        sum.elapsed = sum.elapsed.max(core.elapsed);
-        sum.asked += core.asked;
-        sum.unsent += core.unsent;
-        sum.in_flight += core.in_flight;
-        sum.connections_opened += core.connections_opened;
-        sum.connections += core.connections;
-        sum.bytes_sent += core.bytes_sent;
-        sum.bytes_received += core.bytes_received;
-        sum.in_flight_nanoseconds += core.in_flight_nanoseconds;
-    }
-    sum
-}
-
-/// The figures of all cores, added up interval by interval.
-struct Gathering {
-    stop: Stop,
-    watched: f64,
+/// Takes in what the cores tell until all have finished.
+fn gather(
+    gathering: &mut Gathering,
+    news: &Receiver<News<Figures>>,
+    running: &Running,
+    observer: &mut dyn Observer,
     silence_max: Duration,
-    /// For each core what it has told and the others have not yet.
-    queues: Vec<VecDeque<(Figures, Vitals)>>,
-    finished: Vec<bool>,
-    vitals: Vec<Vitals>,
-    total: Figures,
-    intervals: Vec<Interval>,
-    end: Duration,
-    bytes_received: u64,
+) -> Result<(), GatherError> {
+    while !gathering.is_over() {
+        gathering.hear(news.recv_timeout(silence_max).map_err(GatherError::News)?);
+        while let Some((interval, figures)) = gathering.next_interval() {
+            observer.interval(&interval, &figures).map_err(GatherError::Observer)?;
+            if gathering.is_known_well_enough() {
+                running.drain();
+            }
+        }
+    }
+    Ok(())
 }
 
 enum GatherError {
@@ -227,110 +210,18 @@ enum GatherError {
     Observer(std::io::Error),
 }
 
-impl Gathering {
-    fn new(options: &LoadOptions) -> Self {
-        let cores = usize::from(options.cores());
-        Self {
-            stop: options.stop,
-            watched: options.watched_quantile(),
-            silence_max: options.interval + options.timeout + options.grace + SILENCE_MAX,
-            queues: vec![VecDeque::new(); cores],
-            finished: vec![false; cores],
-            vitals: vec![Vitals::default(); cores],
-            total: Figures::default(),
-            intervals: Vec::new(),
-            end: Duration::ZERO,
-            bytes_received: 0,
-        }
-    }
-
-    /// Takes in what the cores tell until all have finished.
-    fn gather(
-        &mut self,
-        news: &Receiver<News<Figures>>,
-        running: &Running,
-        observer: &mut dyn Observer,
-    ) -> Result<(), GatherError> {
-        while !self.finished.iter().all(|finished| *finished) {
-            let news = news.recv_timeout(self.silence_max).map_err(GatherError::News)?;
-            let is_last = matches!(news, News::Finished { .. });
-            let (News::Interval { figures, vitals } | News::Finished { figures, vitals }) = news;
-            let core = usize::from(figures.core);
-            self.finished[core] |= is_last;
-            self.queues[core].push_back((figures, vitals));
-            while let Some(figures) = self.next_interval() {
-                self.take(&figures, observer).map_err(GatherError::Observer)?;
-                if self.is_known_well_enough() {
-                    running.drain();
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The figures of the next interval, once all cores that still run have told theirs.
-    fn next_interval(&mut self) -> Option<Figures> {
-        let mut cores = self.queues.iter().zip(&self.finished);
-        if cores.any(|(queue, finished)| queue.is_empty() && !finished) {
-            return None;
-        }
-        let mut merged: Option<Figures> = None;
-        for (queue, latest) in self.queues.iter_mut().zip(&mut self.vitals) {
-            let Some((figures, vitals)) = queue.pop_front() else { continue };
-            *latest = vitals;
-            match &mut merged {
-                Some(merged) => merged.merge(&figures),
-                None => merged = Some(figures),
-            }
-        }
-        merged
-    }
-
-    fn take(&mut self, figures: &Figures, observer: &mut dyn Observer) -> std::io::Result<()> {
-        let vitals = sum(&self.vitals);
-        let length = vitals.elapsed.saturating_sub(self.end);
-        self.end = vitals.elapsed;
-        let (corrected, slip) = (figures.corrected(), figures.slip());
-        let interval = Interval {
-            answered: figures.answered(),
-            errors: figures.errors.total(),
-            bytes_received: vitals.bytes_received.saturating_sub(self.bytes_received),
-            ..Interval::of((self.end, length), &corrected, slip, self.watched)
-        };
-        self.bytes_received = vitals.bytes_received;
-        self.total.merge(figures);
-        if self.intervals.len() < INTERVALS_MAX {
-            self.intervals.push(interval);
-        }
-        observer.interval(&interval, figures)
-    }
-
-    fn is_known_well_enough(&self) -> bool {
-        let Some(precision) = self.stop.precision else { return false };
-        let batches: Vec<f64> =
-            whole(&self.intervals).map(|interval| interval.watched_ms).collect();
-        Estimate::of_batches(&batches)
-            .is_some_and(|estimate| estimate.relative_width() <= precision.width)
-    }
-}
-
-/// The intervals that can stand for a batch: those with answers that are not cut short by the run's end.
-fn whole(intervals: &[Interval]) -> impl Iterator<Item = &Interval> {
-    let usual = intervals.first().map_or(0.0, |first| first.length_s) * 0.9;
-    intervals.iter().filter(move |interval| interval.answered > 0 && interval.length_s >= usual)
-}
-
 impl Measured {
     /// `count` per second of the run.
     fn per_second(&self, count: f64) -> f64 {
-        let elapsed_s = self.vitals.elapsed.as_secs_f64();
+        let elapsed_s = self.gathering.vitals().elapsed.as_secs_f64();
         if elapsed_s > 0.0 { rounded(count / elapsed_s) } else { 0.0 }
     }
 
     /// What the generator's judgement of itself rests on.
     fn evidence(&self, capacity_per_second: Option<f64>) -> Evidence {
-        let corrected = self.total.corrected();
-        let waited = self.total.uncorrected().unwrap_or(&corrected);
+        let total = self.gathering.total();
+        let corrected = total.corrected();
+        let waited = total.uncorrected().unwrap_or(&corrected);
         let others = |(used, idle): (&ProcessorUse, &f64)| {
             let own = used.running.as_secs_f64() / self.observed.as_secs_f64();
             rounded((1.0 - idle - own).max(0.0))
@@ -343,9 +234,10 @@ impl Measured {
             cpu_idle_share: self.cpu_idle_share.iter().copied().map(rounded).collect(),
             others_share: self.used.iter().zip(&self.cpu_idle_share).map(others).collect(),
             completion_overflows: self.completion_overflows,
-            throughput_per_second: self.per_second(as_real(self.total.answered())),
+            throughput_per_second: self.per_second(as_real(total.answered())),
             capacity_per_second,
-            in_flight_mean: self.per_second(self.vitals.in_flight_nanoseconds as f64 / 1e9),
+            in_flight_mean: self
+                .per_second(self.gathering.vitals().in_flight_nanoseconds as f64 / 1e9),
             in_flight_by_little: self.per_second(waited_s),
         }
     }
@@ -356,7 +248,7 @@ impl Measured {
         started_unix_seconds: u64,
         capacity_per_second: Option<f64>,
     ) -> LoadReport {
-        let Self { total, vitals, intervals, .. } = &self;
+        let (total, vitals) = (self.gathering.total(), self.gathering.vitals());
         let corrected = total.corrected();
         let cut_off = if options.is_open_loop() { total.unfinished } else { 0 };
         let due = vitals.asked + vitals.unsent;
@@ -365,9 +257,6 @@ impl Measured {
         let evidence = self.evidence(capacity_per_second);
         let running: Duration = self.used.iter().map(|used| used.running).sum();
         let per_request = |value: f64| rounded(value / as_real(vitals.asked.max(1)));
-        let batches = |figure: fn(&Interval) -> f64| {
-            Estimate::of_batches(&whole(intervals).map(figure).collect::<Vec<_>>())
-        };
         LoadReport {
             schema: SCHEMA.to_owned(),
             target: options.target.to_string(),
@@ -381,8 +270,8 @@ impl Measured {
                 uncorrected: total.uncorrected().map(|tally| tally.summary()),
                 slip: total.slip().map(|tally| tally.summary()),
             },
-            mean_ms: batches(|interval| interval.mean_ms),
-            median_ms: batches(|interval| interval.p50_ms),
+            mean_ms: self.gathering.mean_ms(),
+            median_ms: self.gathering.median_ms(),
             by_status: (0..STATUS_CLASSES)
                 .filter_map(|class| Some((class_name(class), total.class(class)?.summary())))
                 .collect(),
@@ -401,7 +290,7 @@ impl Measured {
                 system_calls_per_request: per_request(as_real(self.system_calls)),
             },
             histogram: recorded(&corrected),
-            intervals: self.intervals,
+            intervals: self.gathering.into_intervals(),
         }
     }
 }
@@ -445,8 +334,8 @@ fn calibrate(options: &LoadOptions) -> Result<Option<f64>, LoadError> {
         ..options.clone()
     };
     let measured = measure(&quick, server.addresses()[0], &mut NoObserver)?;
-    let elapsed_s = measured.vitals.elapsed.as_secs_f64();
-    Ok((elapsed_s > 0.0).then(|| rounded(as_real(measured.total.answered()) / elapsed_s)))
+    let answered = as_real(measured.gathering.total().answered());
+    Ok((!measured.gathering.vitals().elapsed.is_zero()).then(|| measured.per_second(answered)))
 }
 
 /// The bytes of a request and the answer to it that a server gives without thinking; `None` if requests

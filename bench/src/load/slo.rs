@@ -1,5 +1,6 @@
 //! Objectives such as `p99<5ms,errors<0.1%`: read from text, and held against what was measured.
 
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -86,6 +87,14 @@ pub fn duration(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(number.parse::<f64>().ok()? * scale).ok()
 }
 
+/// As it was written.
+impl fmt::Display for Slo {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts: Vec<&str> = self.0.iter().map(Objective::text).collect();
+        formatter.write_str(&texts.join(", "))
+    }
+}
+
 impl Slo {
     /// The objectives that `report` misses, with what was measured.
     #[must_use]
@@ -95,6 +104,15 @@ impl Slo {
 }
 
 impl Objective {
+    fn text(&self) -> &str {
+        match self {
+            Self::Quantile { text, .. }
+            | Self::Mean { text, .. }
+            | Self::Errors { text, .. }
+            | Self::Rate { text, .. } => text,
+        }
+    }
+
     fn missed(&self, report: &LoadReport) -> Option<String> {
         let miss = |text: &str, found: String| Some(format!("{text}: it was {found}"));
         match self {
@@ -147,6 +165,12 @@ mod tests {
         {
             assert!(text.parse::<Slo>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn objectives_are_shown_as_they_were_written() {
+        let text = "p99 < 5ms, errors<0.1%";
+        assert_eq!(text.parse::<Slo>().unwrap().to_string(), text);
     }
 
     #[test]

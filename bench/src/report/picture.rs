@@ -78,11 +78,13 @@ fn draw<B: DrawingBackend>(
 
 /// A made-up study with the shape of a real one, for tests of what is written and drawn.
 #[cfg(test)]
-pub(super) mod example {
+pub(crate) mod example {
     use std::time::Duration;
 
     use crate::random::Random;
-    use crate::study::{CustomerRecord, RunRecord, StrategySummary, StudySummary, service_time};
+    use crate::study::{
+        CustomerRecord, RunRecord, SCHEMA, StrategySummary, StudySummary, service_time,
+    };
     use crate::workload::{Content, Pace, Workload};
 
     /// Plays the original workload with made-up waiting times.
@@ -95,8 +97,10 @@ pub(super) mod example {
             .map(|(strategy, wait_ms)| run(&workload, strategy, wait_ms, &mut random))
             .into();
         let summary = StudySummary {
+            schema: SCHEMA.into(),
             title: "A made-up comparison of three strategies".into(),
             workload: workload.name,
+            description: workload.description,
             seed: 1,
             seconds_per_strategy: 30.0,
             strategies: runs.iter().map(|run| StrategySummary::of(run, &names)).collect(),
@@ -136,7 +140,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::study::{CustomerRecord, StrategySummary};
+    use crate::study::{CustomerRecord, SCHEMA, StrategySummary};
 
     #[test]
     fn the_example_is_drawn_at_full_size() {
@@ -161,8 +165,10 @@ mod tests {
             batch_fill: None,
         };
         let summary = StudySummary {
+            schema: SCHEMA.into(),
             title: "nothing".into(),
             workload: "none".into(),
+            description: String::new(),
             seed: 0,
             seconds_per_strategy: 0.0,
             strategies: vec![StrategySummary::of(&run, &["A".to_owned()])],

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
+use crate::estimate::Estimate;
 use crate::statistics::Summary;
-use crate::study::{StrategySummary, StudySummary};
+use crate::study::StudySummary;
 
 /// Lays out rows under a heading. The first column stands left, the others right.
 #[derive(Clone, Debug)]
@@ -79,14 +80,20 @@ pub fn comparison(summary: &StudySummary) -> String {
     table.render()
 }
 
-/// Tails, errors, throughput and fairness, for each strategy and each of its customers.
+/// Every figure, for each strategy and each of its customers.
 #[must_use]
 pub fn details(summary: &StudySummary) -> String {
     let mut table = Table::new([
         "strategy",
         "customer",
         "requests",
-        "p90 ms",
+        "mean ms",
+        "+-",
+        "median",
+        "sd",
+        "min",
+        "max",
+        "p90",
         "p99",
         "p99.9",
         "req/s",
@@ -96,13 +103,17 @@ pub fn details(summary: &StudySummary) -> String {
         "batch fill",
     ]);
     for run in &summary.strategies {
-        table.row(overall_row(run));
+        let mut cells = vec![run.strategy.clone(), "all".to_owned()];
+        cells.extend(figures(&run.latency, run.mean_ms, run.throughput_per_second));
+        cells.extend([run.errors.total().to_string(), String::new()]);
+        cells.push(format!("{:.3}", run.fairness));
+        cells.push(run.batch_fill.map_or("-".to_owned(), figure));
+        table.row(cells);
         for customer in &run.customers {
-            let Summary { count, p90_ms, p99_ms, p999_ms, .. } = customer.latency;
-            let mut cells = vec![String::new(), customer.customer.clone(), count.to_string()];
-            cells.extend([p90_ms, p99_ms, p999_ms, customer.throughput_per_second].map(figure));
-            cells.push(customer.errors.total().to_string());
-            cells.push(figure(customer.mean_slowdown));
+            let mut cells = vec![String::new(), customer.customer.clone()];
+            let throughput = customer.throughput_per_second;
+            cells.extend(figures(&customer.latency, customer.mean_ms, throughput));
+            cells.extend([customer.errors.total().to_string(), figure(customer.mean_slowdown)]);
             cells.extend([String::new(), String::new()]);
             table.row(cells);
         }
@@ -110,14 +121,15 @@ pub fn details(summary: &StudySummary) -> String {
     table.render()
 }
 
-fn overall_row(run: &StrategySummary) -> Vec<String> {
-    let Summary { count, p90_ms, p99_ms, p999_ms, .. } = run.latency;
-    let mut cells = vec![run.strategy.clone(), "all".to_owned(), count.to_string()];
-    cells.extend([p90_ms, p99_ms, p999_ms, run.throughput_per_second].map(figure));
-    cells.push(run.errors.total().to_string());
-    cells.push(String::new());
-    cells.push(format!("{:.3}", run.fairness));
-    cells.push(run.batch_fill.map_or("-".to_owned(), figure));
+/// Count, latencies and throughput.
+fn figures(latency: &Summary, mean: Option<Estimate>, throughput: f64) -> Vec<String> {
+    let Summary { count, mean_ms, median_ms, sd_ms, min_ms, max_ms, p90_ms, p99_ms, p999_ms } =
+        *latency;
+    let mut cells = vec![count.to_string(), figure(mean_ms)];
+    cells.push(mean.map_or("-".to_owned(), |mean| figure(mean.half_width())));
+    cells.extend(
+        [median_ms, sd_ms, min_ms, max_ms, p90_ms, p99_ms, p999_ms, throughput].map(figure),
+    );
     cells
 }
 
@@ -142,7 +154,8 @@ pub fn full(summary: &StudySummary) -> String {
 }
 
 const LEGEND: &str = "
-Latencies are of requests answered well, from sending to the whole answer.
+Latencies are of requests answered well, from sending (in an open loop: from the instant at which they were due)
+to the whole answer. +- is half the 95 % confidence interval of the mean.
 slowdown: latency over the time that the request would take the backend alone, mean over requests.
 fairness: Jain's index over the customers' slowdowns; 1 means that all wait alike for what they ask.
 batch fill: sequences in a batch on average.

@@ -42,7 +42,12 @@ pub(crate) struct Fake {
 
 impl Fake {
     pub(crate) fn new(law: Law, habits: Habits) -> Self {
-        let random = Random::new(77);
+        Self::seeded(law, habits, 77)
+    }
+
+    /// A server whose service times follow from `seed`.
+    pub(crate) fn seeded(law: Law, habits: Habits, seed: u64) -> Self {
+        let random = Random::stream(seed, u64::MAX);
         Self { law, habits, random, queue: VecDeque::new(), done: None, answers: Vec::new() }
     }
 

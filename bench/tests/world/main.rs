@@ -9,3 +9,4 @@ mod faults;
 mod laws;
 mod probe;
 mod study;
+mod sureness;

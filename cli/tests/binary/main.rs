@@ -2,8 +2,8 @@
 
 mod process;
 
+mod analyze;
 mod compare;
-
 mod soak;
 mod usage;
 

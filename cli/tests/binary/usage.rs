@@ -1,8 +1,7 @@
 //! The binary as a user meets it: what it prints, how it ends, and what survives when it is killed.
 
-use std::io::Read;
 use std::net::SocketAddr;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -167,36 +166,14 @@ fn wrong_flags_are_refused_with_what_would_be_right() {
         (&["classifier", "--cost-scale=-1"][..], "0 upwards"),
         (&["classifier", "--listen", "here"][..], "ADDR:PORT"),
         (&["demo", "--seconds", "0"][..], "--seconds"),
+        (&["analyze", "--proxy", "127.0.0.1:8000"][..], "http://host"),
+        (&["analyze", "--proxy", "http://127.0.0.1:8000/proxy_classify"][..], "without a path"),
+        (&["analyze", "--workload", "/does/not/exist"][..], "cannot read it"),
     ] {
         let (status, message) = run(arguments);
         assert_eq!(status, Some(2), "{arguments:?}: {message}");
         assert!(message.contains(expected), "{arguments:?}: {message}");
     }
-}
-
-#[test]
-fn the_demo_plays_shows_and_writes() {
-    let results = tempfile::tempdir().expect("a directory");
-    let path = results.path().to_str().expect("a path of text");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_ringyard"))
-        .args(["demo", "--seconds", "1", "--results", path])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the binary runs");
-    let mut text = String::new();
-    child.stdout.take().expect("piped").read_to_string(&mut text).expect("text");
-    assert!(child.wait().expect("it ends").success(), "{text}");
-    for word in ["fcfs", "sjf", "fair", "A mean", "B median"] {
-        assert!(text.contains(word), "{text}");
-    }
-    let run = results.path().read_dir().expect("results").next().expect("one run").expect("it");
-    let summary = std::fs::read_to_string(run.path().join("summary.json")).expect("a summary");
-    let summary: serde_json::Value = serde_json::from_str(&summary).expect("JSON");
-    assert!(summary.is_object());
-    let picture = std::fs::read(run.path().join("comparison.png")).expect("a picture");
-    assert!(picture.starts_with(b"\x89PNG"));
-    assert!(run.path().join("summary.txt").exists());
 }
 
 #[test]

@@ -14,10 +14,10 @@ use super::CommandError;
 use crate::load::figures::Figures;
 use crate::load::options::LoadOptions;
 use crate::load::output::files::{LogEntry, write_interval_log};
-use crate::load::output::table::duration;
 use crate::load::report::{Interval, LoadReport};
 use crate::load::run::Observer;
 use crate::progress::{Progress, ProgressDisplay};
+use crate::report::units::duration;
 use crate::wall_clock;
 
 /// All that follows a run.

@@ -14,11 +14,14 @@ use crate::generator::schedule::Rate;
 use crate::load::compare::{self, Pairing, Ratio};
 use crate::load::find::{self, Found, Trial};
 use crate::load::options::{LoadOptions, LoadPace, Stop};
+use crate::load::output::curve;
 use crate::load::report::{Interval, LoadReport, SCHEMA};
 use crate::load::run::{self, NoObserver};
 use crate::load::slo::Slo;
 use crate::load::target::Target;
+use crate::progress::{Progress, ProgressDisplay};
 use crate::report::table::Table;
+use crate::report::units::duration;
 use crate::statistics::rounded;
 use crate::workload::Arrivals;
 
@@ -54,6 +57,10 @@ pub(super) struct AbArgs {
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
     window: Duration,
 
+    /// Show nothing while windows follow one another
+    #[arg(long, short)]
+    quiet: bool,
+
     #[command(flatten)]
     run: RunArgs,
 }
@@ -84,6 +91,14 @@ pub(super) struct FindArgs {
     /// Write what was tried as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+
+    /// Write the curve as a page for a browser
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+
+    /// Show nothing while rates are tried
+    #[arg(long, short)]
+    quiet: bool,
 
     #[command(flatten)]
     run: RunArgs,
@@ -119,13 +134,17 @@ pub(super) fn ab(arguments: &AbArgs, out: &mut dyn Write) -> Result<Exit, Comman
     let options = [options(&arguments.a)?, options(&arguments.b)?];
     let mut stretches = [Vec::new(), Vec::new()];
     let mut is_bound = false;
-    for _ in 0..*windows {
+    let display = if arguments.quiet { ProgressDisplay::Quiet } else { ProgressDisplay::Auto };
+    let mut progress = Progress::begin("a/b", *window * 2 * *windows, display);
+    for done in 0..*windows {
+        progress.update(*window * 2 * done, &format!("{done} of {windows} pairs of windows"));
         for (options, stretches) in options.iter().zip(&mut stretches) {
             let report = run::run(options, &mut NoObserver)?;
             is_bound |= report.generator.verdict.is_generator_bound();
             stretches.push(whole_run(&report));
         }
     }
+    progress.end(&format!("{windows} pairs of windows"));
     let [a, b] = &stretches;
     let ratios = compare::compare(a, b, Pairing::Interleaved, options[0].seed)?;
     writeln!(out, "A: {}\nB: {}", arguments.a, arguments.b)?;
@@ -152,6 +171,7 @@ fn whole_run(report: &LoadReport) -> Interval {
         p50_ms: latency.median_ms,
         p90_ms: latency.p90_ms,
         p99_ms: latency.p99_ms,
+        p999_ms: latency.p999_ms,
         max_ms: latency.max_ms,
         watched_ms: latency.median_ms,
         bytes_received: report.bytes_received,
@@ -189,19 +209,28 @@ pub(super) fn find(arguments: &FindArgs, out: &mut dyn Write) -> Result<Exit, Co
         let pace = LoadPace::Open { rate: Rate::steady(rate), arrivals };
         let report = run::run(&LoadOptions { pace, ..options.clone() }, &mut NoObserver)?;
         let is_bound = report.generator.verdict.is_generator_bound();
-        Ok(Trial {
+        let trial = Trial {
             rate: rounded(rate),
             throughput: report.throughput_per_second,
             p50_ms: report.latency.corrected.median_ms,
             p99_ms: report.latency.corrected.p99_ms,
             error_rate: report.error_rate,
             kept: slo.missed(&report).is_empty() && !is_bound && report.answered > 0,
-        })
+        };
+        if !arguments.quiet {
+            let p99 = duration(trial.p99_ms);
+            eprintln!("{rate:.1} requests/s: p99 {p99}, {}", verdict(&trial));
+        }
+        Ok(trial)
     };
     let found = find::search(arguments.start, arguments.precision / 100.0, measure)?;
     show_curve(&found, out)?;
     write_file(arguments.json.as_deref(), |file| {
         serde_json::to_writer_pretty(file, &found).map_err(Into::into)
+    })?;
+    write_file(arguments.html.as_deref(), |file| {
+        let page = curve::render(&target.to_string(), &slo.to_string(), &found);
+        file.write_all(page.as_bytes())
     })?;
     match found.rate {
         Some(rate) => {
@@ -213,6 +242,10 @@ pub(super) fn find(arguments: &FindArgs, out: &mut dyn Write) -> Result<Exit, Co
             Ok(Exit::SloMissed)
         }
     }
+}
+
+fn verdict(trial: &Trial) -> &'static str {
+    if trial.kept { "kept" } else { "missed" }
 }
 
 /// What was tried as a table, with the tail drawn as bars.
@@ -230,7 +263,7 @@ fn show_curve(found: &Found, out: &mut dyn Write) -> Result<(), CommandError> {
             format!("{:.3}", trial.p50_ms),
             format!("{:.3}", trial.p99_ms),
             format!("{:.3} %", trial.error_rate * 100.0),
-            if trial.kept { "kept" } else { "missed" }.to_owned(),
+            verdict(trial).to_owned(),
             format!("{:<30}", "█".repeat(bar)),
         ]);
     }

@@ -35,15 +35,16 @@ pub fn write_json(report: &LoadReport, out: &mut dyn Write) -> io::Result<()> {
 pub fn write_csv(intervals: &[Interval], out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
-        "end_s,length_s,answered,throughput_per_second,errors,mean_ms,p50_ms,p90_ms,p99_ms,max_ms,slip_p99_ms,bytes_received"
+        "end_s,length_s,answered,throughput_per_second,errors,mean_ms,p50_ms,p90_ms,p99_ms,p999_ms,max_ms,slip_p99_ms,bytes_received"
     )?;
     for interval in intervals {
         let Interval { end_s, length_s, answered, errors, mean_ms, p50_ms, .. } = interval;
-        let Interval { p90_ms, p99_ms, max_ms, slip_p99_ms, bytes_received, .. } = interval;
+        let Interval { p90_ms, p99_ms, p999_ms, max_ms, slip_p99_ms, bytes_received, .. } =
+            interval;
         let rate = interval.throughput_per_second();
         writeln!(
             out,
-            "{end_s},{length_s},{answered},{rate:.3},{errors},{mean_ms},{p50_ms},{p90_ms},{p99_ms},{max_ms},{slip_p99_ms},{bytes_received}"
+            "{end_s},{length_s},{answered},{rate:.3},{errors},{mean_ms},{p50_ms},{p90_ms},{p99_ms},{p999_ms},{max_ms},{slip_p99_ms},{bytes_received}"
         )?;
     }
     Ok(())

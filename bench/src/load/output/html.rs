@@ -1,54 +1,25 @@
-//! A report as one page that needs nothing else: text, tables, and charts drawn as SVG.
-//!
-//! Colours follow the reader's choice of light or dark. Nothing is fetched, no script runs, so the page can be
-//! mailed, archived and opened anywhere.
-
-mod chart;
+//! A report as one page that needs nothing else: text, and charts drawn as SVG.
 
 use std::fmt::Write as _;
 
 use super::table;
 use crate::load::report::LoadReport;
-use chart::{Chart, Line, Scale};
-
-const STYLE: &str = "
-:root { color-scheme: light dark; --paper: #ffffff; --ink: #20242a; --grey: #606872; --grid: #e2e5e9;
-  --first: #0072b2; --second: #d55e00; --third: #009e73; --alarm: #b3261e; }
-@media (prefers-color-scheme: dark) {
-  :root { --paper: #14171a; --ink: #e6e8eb; --grey: #9aa3ad; --grid: #2b3036;
-    --first: #56b4e9; --second: #e69f00; --third: #2fc79a; --alarm: #ff8a80; } }
-body { background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif;
-  max-width: 64rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; font-weight: 600; overflow-wrap: anywhere; }
-h2 { font-size: 1.1rem; font-weight: 600; margin: 2rem 0 0.5rem; }
-p.alarm { color: var(--alarm); font-weight: 600; }
-pre { overflow-x: auto; font: 0.8rem/1.45 ui-monospace, monospace; }
-svg { width: 100%; height: auto; display: block; }
-svg text { fill: var(--grey); font: 12px system-ui, sans-serif; }
-.grid { stroke: var(--grid); } .axis { stroke: var(--grey); }
-.line { fill: none; stroke-width: 2; stroke-linejoin: round; }
-.c0 { stroke: var(--first); } .c1 { stroke: var(--second); } .c2 { stroke: var(--third); }
-.k0 { fill: var(--first); } .k1 { fill: var(--second); } .k2 { fill: var(--third); }
-";
+use crate::report::chart::{Chart, Marks, Scale, Series, Size};
+use crate::report::html::rarity;
+use crate::report::page::{escape, page};
 
 /// The whole page.
 #[must_use]
 pub fn render(report: &LoadReport) -> String {
-    let title = escape(&report.target);
-    let mut page = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>Load on {title}</title>\n<style>{STYLE}</style></head>\n<body>\n<h1>Load on {title}</h1>\n"
-    );
+    let mut body = String::new();
     for reason in &report.generator.verdict.generator_bound {
-        let _ = writeln!(page, "<p class=\"alarm\">GENERATOR-BOUND: {}</p>", escape(reason));
+        let _ = writeln!(body, "<p class=\"alarm\">GENERATOR-BOUND: {}</p>", escape(reason));
     }
-    let _ = writeln!(page, "<pre>{}</pre>", escape(&table::render(report)));
+    let _ = writeln!(body, "<pre>{}</pre>", escape(&table::render(report)));
     for (heading, chart) in charts(report) {
-        let _ = writeln!(page, "<h2>{heading}</h2>\n{}", chart.render());
+        let _ = writeln!(body, "<h2>{heading}</h2>\n{}", chart.render());
     }
-    page.push_str("</body></html>\n");
-    page
+    page(&format!("Load on {}", report.target), &body)
 }
 
 fn charts(report: &LoadReport) -> Vec<(&'static str, Chart)> {
@@ -56,13 +27,21 @@ fn charts(report: &LoadReport) -> Vec<(&'static str, Chart)> {
         let points = report.intervals.iter().map(|interval| (interval.end_s, figure(interval)));
         points.collect::<Vec<_>>()
     };
-    let line = |name, figure| Line { name, points: over_time(figure) };
-    let time = |unit, scale, lines| Chart {
+    let line = |colour, name: &str, figure| Series {
+        name: name.to_owned(),
+        colour,
+        marks: Marks::Line,
+        points: over_time(figure),
+    };
+    let time = |unit, scale, series| Chart {
+        size: Size::Wide,
         x_title: "time (s)",
         x_scale: Scale::Linear,
+        x_reach: 0.0,
         y_title: unit,
         y_scale: scale,
-        lines,
+        y_reach: 0.0,
+        series,
     };
     let mut charts = vec![
         ("Latency by percentile", by_percentile(report)),
@@ -72,9 +51,9 @@ fn charts(report: &LoadReport) -> Vec<(&'static str, Chart)> {
                 "latency (ms)",
                 Scale::Logarithmic,
                 vec![
-                    line("p50", |interval| interval.p50_ms),
-                    line("p99", |interval| interval.p99_ms),
-                    line("max", |interval| interval.max_ms),
+                    line(0, "p50", |interval| interval.p50_ms),
+                    line(1, "p99", |interval| interval.p99_ms),
+                    line(2, "max", |interval| interval.max_ms),
                 ],
             ),
         ),
@@ -83,7 +62,7 @@ fn charts(report: &LoadReport) -> Vec<(&'static str, Chart)> {
             time(
                 "answers per second",
                 Scale::Linear,
-                vec![line("answers", |interval| interval.throughput_per_second())],
+                vec![line(0, "answers", |interval| interval.throughput_per_second())],
             ),
         ),
         (
@@ -91,12 +70,12 @@ fn charts(report: &LoadReport) -> Vec<(&'static str, Chart)> {
             time(
                 "errors per interval",
                 Scale::Linear,
-                vec![line("errors", |interval| interval.errors as f64)],
+                vec![line(1, "errors", |interval| interval.errors as f64)],
             ),
         ),
     ];
     if report.latency.slip.is_some() {
-        let slip = line("p99", |interval| interval.slip_p99_ms);
+        let slip = line(0, "p99", |interval| interval.slip_p99_ms);
         charts.push((
             "How late requests were sent",
             time("slip (ms)", Scale::Logarithmic, vec![slip]),
@@ -107,36 +86,22 @@ fn charts(report: &LoadReport) -> Vec<(&'static str, Chart)> {
 
 /// Latency against the number of nines: each step to the right is ten times rarer.
 fn by_percentile(report: &LoadReport) -> Chart {
-    let total: u64 = report.histogram.iter().map(|(_, count)| count).sum();
-    let mut below = 0;
-    let mut points = Vec::new();
-    for (nanoseconds, count) in &report.histogram {
-        let rarity = total as f64 / (total - below) as f64;
-        points.push((rarity, *nanoseconds as f64 / 1e6));
-        below += count;
-    }
+    let points = rarity(report.histogram.iter().copied());
     Chart {
+        size: Size::Wide,
         x_title: "one request in so many takes longer",
         x_scale: Scale::Logarithmic,
+        x_reach: 0.0,
         y_title: "latency (ms)",
         y_scale: Scale::Logarithmic,
-        lines: vec![Line { name: "corrected", points }],
+        y_reach: 0.0,
+        series: vec![Series {
+            name: "corrected".to_owned(),
+            colour: 0,
+            marks: Marks::Line,
+            points,
+        }],
     }
-}
-
-/// Text that cannot be taken for markup.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

@@ -90,6 +90,14 @@ fn statuses_of_failure_are_errors_and_the_exit_status_says_so() {
 }
 
 #[test]
+fn a_congestion_control_that_there_is_not_is_refused() {
+    let arguments = ["load", "http://127.0.0.1:1/", "--congestion-control", "none-such"];
+    let line = Line::try_parse_from(arguments).unwrap();
+    let error = command::run(&line.load, &mut Vec::new()).unwrap_err().to_string();
+    assert!(error.contains("none-such") && error.contains("this kernel offers"), "{error}");
+}
+
+#[test]
 fn connections_are_closed_after_each_answer_if_asked() {
     let server = classifier();
     let target = url(server.addresses()[0], "/healthz");

@@ -9,7 +9,7 @@
 
 use std::fs;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::thread;
 use std::time::Duration;
 
@@ -69,8 +69,12 @@ pub(crate) struct Listeners {
     pub(crate) addresses: Vec<SocketAddr>,
 }
 
+/// An address that stands for none in particular.
+const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
 impl Listeners {
-    /// Listens on every one of `addresses` for each of `cores` cores.
+    /// Listens on every one of `addresses` for each of `cores` cores. Options that no socket takes are refused even where
+    /// there is nothing to listen on: those who only connect are to hear of it before the first attempt.
     pub(crate) fn bind(
         addresses: &[SocketAddr],
         cores: usize,
@@ -78,6 +82,9 @@ impl Listeners {
     ) -> Result<Self, ListenError> {
         let mut by_core: Vec<Vec<TcpListener>> = (0..cores).map(|_| Vec::new()).collect();
         let mut bound = Vec::new();
+        if addresses.is_empty() {
+            new_socket(ANY, options).map_err(|source| failure(ANY, options, source))?;
+        }
         for &wanted in addresses {
             let (first, address) = claim(wanted, options)?;
             if cores > 1 {
@@ -252,8 +259,10 @@ mod tests {
     #[test]
     fn errors_say_what_to_do() {
         let options = SocketOptions { congestion_control: Some("none-such".into()) };
-        let error = Listeners::bind(&[LOOPBACK], 1, &options).unwrap_err().to_string();
-        assert!(error.contains("none-such") && error.contains("cubic"), "{error}");
+        for addresses in [&[LOOPBACK][..], &[]] {
+            let error = Listeners::bind(addresses, 1, &options).unwrap_err().to_string();
+            assert!(error.contains("none-such") && error.contains("cubic"), "{error}");
+        }
         let foreign = SocketAddr::from(([192, 0, 2, 1], 0));
         let error = bind(foreign, 1).unwrap_err();
         assert!(matches!(error, ListenError::NoSuchAddress { .. }), "{error}");

@@ -207,6 +207,7 @@ pub fn load(
         interval: Duration::from_secs(1),
         cores: vec![cpu],
         engine: EngineChoice::Auto,
+        congestion_control: None,
         seed: 1,
         calibration: Duration::ZERO,
     })

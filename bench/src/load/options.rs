@@ -41,6 +41,8 @@ pub struct LoadOptions {
     pub cores: Vec<usize>,
     /// The engine.
     pub engine: EngineChoice,
+    /// TCP congestion control for the connections; the system's if none is named.
+    pub congestion_control: Option<String>,
     /// What random choices follow from.
     pub seed: u64,
     /// How long to try what a server costs that does nothing; not at all if zero.

@@ -182,7 +182,12 @@ fn measure_with<S: Script<Interval = Figures> + 'static>(
 }
 
 fn engine_plan(options: &LoadOptions) -> EnginePlan {
-    EnginePlan { engine: options.engine, cores: options.cores.clone(), ..EnginePlan::default() }
+    EnginePlan {
+        engine: options.engine,
+        cores: options.cores.clone(),
+        congestion_control: options.congestion_control.clone(),
+        ..EnginePlan::default()
+    }
 }
 
 /// Takes in what the cores tell until all have finished.

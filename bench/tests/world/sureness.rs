@@ -48,6 +48,7 @@ fn options(load: f64, seed: u64) -> LoadOptions {
         interval: Duration::from_secs(1),
         cores: Vec::new(),
         engine: EngineChoice::Auto,
+        congestion_control: None,
         seed,
         calibration: Duration::ZERO,
     }

@@ -51,6 +51,10 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "ENGINE", env = "RINGYARD_ENGINE")]
     engine: Option<EngineKind>,
 
+    /// TCP congestion control for the connections, such as cubic or reno. Without it: the system's
+    #[arg(long, value_name = "NAME")]
+    congestion_control: Option<String>,
+
     #[command(flatten, next_help_heading = "When to ask and when to stop")]
     pace: PaceArgs,
 
@@ -259,6 +263,7 @@ impl RunArgs {
             interval: pace.interval,
             cores,
             engine: self.engine.map_or(EngineChoice::Auto, EngineChoice::Exactly),
+            congestion_control: self.congestion_control.clone(),
             seed: pace.seed,
             calibration: if pace.no_calibration { Duration::ZERO } else { CALIBRATION },
             stop,

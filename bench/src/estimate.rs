@@ -103,7 +103,7 @@ impl Batches {
         }
         let mut all = Batch::default();
         batches.iter().for_each(|batch| all.add(*batch));
-        if batches.len() < BATCHES_MIN || all.count == 0 {
+        if batches.iter().filter(|batch| batch.count > 0).count() < BATCHES_MIN {
             return None;
         }
         let [count, mean_s] = [as_real(all.count), all.sum_s / as_real(all.count)];

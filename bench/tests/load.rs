@@ -98,6 +98,19 @@ fn a_congestion_control_that_there_is_not_is_refused() {
 }
 
 #[test]
+fn flags_that_a_study_decides_itself_are_refused() {
+    let check = |arguments: &[&str], part: &str| {
+        let line = Line::try_parse_from(["load"].iter().chain(arguments)).unwrap();
+        let error = command::run(&line.load, &mut Vec::new()).unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    };
+    let url = "http://127.0.0.1:1/";
+    check(&["ab", url, url, "-d", "5s"], "give --windows and --window");
+    check(&["find", url, "--slo", "p99<1s", "-n", "5"], "give --trial");
+    check(&["find", url, "--slo", "p99<1s", "-r", "5"], "give --start");
+}
+
+#[test]
 fn connections_are_closed_after_each_answer_if_asked() {
     let server = classifier();
     let target = url(server.addresses()[0], "/healthz");

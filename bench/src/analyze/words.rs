@@ -3,6 +3,7 @@
 //! Every sentence is computed from the figures. A difference that chance explains as well is called that: two means
 //! are told apart only where the 95 % interval of their difference leaves out zero.
 
+use crate::estimate::Estimate;
 use crate::report::units::duration;
 use crate::study::{CustomerSummary, StrategySummary, StudySummary};
 
@@ -11,6 +12,9 @@ const WIDTH: usize = 100;
 
 /// Customers that get a clause of their own; more are grouped by who was best for them.
 const CUSTOMERS_TOLD_MAX: usize = 6;
+
+/// Answers below which nothing is called a difference: the intervals of so few promise too much.
+const ANSWERS_MIN: u64 = 20;
 
 /// Requests under each strategy below which a hundredth of them says nothing.
 const TAIL_REQUESTS_MIN: u64 = 300;
@@ -79,6 +83,13 @@ pub fn wrapped(summary: &StudySummary) -> String {
 fn compared(runs: &[&StrategySummary]) -> Vec<String> {
     let mut sentences = vec![overall(runs)];
     sentences.extend(customers(runs));
+    let fewest = runs.iter().map(|run| run.latency.count).min().unwrap_or(0);
+    if fewest < ANSWERS_MIN {
+        sentences.push(format!(
+            "Only {fewest} requests were answered under one of the strategies; longer runs tell more."
+        ));
+        return sentences;
+    }
     sentences.extend(tails(runs));
     sentences.extend(fairness(runs));
     let per_second = |value: f64| format!("{value:.1} answers/s");
@@ -110,11 +121,17 @@ fn tied<'a>(standings: &[Standing<'a>]) -> Vec<&'a str> {
     others.iter().filter(|other| other.is_tied_with(best)).map(|other| other.strategy).collect()
 }
 
+/// Half the interval of a mean; without end where there were too few answers to state one.
+fn half_width(mean: Option<Estimate>, answers: u64) -> f64 {
+    match mean {
+        Some(mean) if answers >= ANSWERS_MIN => mean.half_width(),
+        _ => f64::INFINITY,
+    }
+}
+
 fn overall(runs: &[&StrategySummary]) -> String {
-    let standings = ranked(runs, |run| {
-        let half = run.mean_ms.map_or(f64::INFINITY, |mean| mean.half_width());
-        Some((run.latency.mean_ms, half))
-    });
+    let standings =
+        ranked(runs, |run| Some((run.latency.mean_ms, half_width(run.mean_ms, run.latency.count))));
     let (best, worst) = (standings[0], standings[standings.len() - 1]);
     let [least, most] = [best.value, worst.value].map(duration);
     let tied = tied(&standings);
@@ -151,8 +168,9 @@ fn customers(runs: &[&StrategySummary]) -> Option<String> {
     let standings = |index: usize| {
         ranked(runs, |run| {
             let customer: &CustomerSummary = run.customers.get(index)?;
-            let half = customer.mean_ms.map_or(f64::INFINITY, |mean| mean.half_width());
-            (customer.latency.count > 0).then_some((customer.latency.mean_ms, half))
+            let count = customer.latency.count;
+            let half = half_width(customer.mean_ms, count);
+            (count > 0).then_some((customer.latency.mean_ms, half))
         })
     };
     let answered = names.iter().enumerate().filter_map(|(index, name)| {
@@ -298,7 +316,6 @@ fn listed(names: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::estimate::Estimate;
     use crate::outcome::ErrorKind;
     use crate::report::picture::example;
 
@@ -336,6 +353,13 @@ mod tests {
         check(&close, &["sjf was fastest", "fair was too close to it"]);
         let alike = study(&[("fcfs", 104.0, 10.0), ("sjf", 100.0, 8.0), ("fair", 105.0, 8.0)]);
         check(&alike, &["no strategy was clearly faster", "chance explains as much"]);
+    }
+
+    #[test]
+    fn a_handful_of_answers_proves_nothing() {
+        let mut summary = study(&[("fcfs", 200.0, 1.0), ("sjf", 100.0, 1.0)]);
+        summary.strategies[1].latency.count = ANSWERS_MIN - 1;
+        check(&summary, &["no strategy was clearly faster", "Only 19 requests were answered"]);
     }
 
     #[test]

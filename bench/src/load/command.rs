@@ -26,13 +26,27 @@ use sinks::Sinks;
 /// Load a server and say how it does.
 ///
 /// Asks an HTTP/1.1 server (http://host:port/path) or any TCP server (tcp://host:port) over many connections
-/// and tells how long answers took. In a closed loop each connection asks again once it is answered; with
-/// --rate requests are due at their own times, and a slow server's latencies count from those.
+/// and tells how long answers took.
+///
+/// In a closed loop (-c) each connection asks again once it is answered: it shows how much a server can do. In an open loop
+/// (--rate) requests are due at their own times, as those of users are, and latency counts from those times: it shows what
+/// users wait. A server that stalls for a second hides that from a closed loop, because nobody asks it meanwhile.
+///
+/// At the end the generator judges itself. Pin it to CPUs that the server does not use (--cores) for figures that mean
+/// anything.
 ///
 /// Exit status: 0 fine, 1 more errors than --max-error-rate, 2 bad usage or no run, 3 the run may have measured
 /// the generator itself (GENERATOR-BOUND), 4 an objective of --slo was missed.
 #[derive(Args, Clone, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
+#[command(after_help = "Examples:\n  \
+ringyard load http://127.0.0.1:8000/healthz                        closed loop, 64 connections, 10 s\n  \
+ringyard load http://127.0.0.1:8000/healthz -r 2000 --arrivals poisson -d 30s --html report.html\n  \
+ringyard load http://127.0.0.1:8001/classify -b '{\"sequences\": [\"text {counter}\"]}' --template\n  \
+ringyard load http://127.0.0.1:8000/ -r 500 --slo 'p99<5ms,errors<0.1%'   exit status 4 if missed\n  \
+ringyard load tcp://127.0.0.1:6379 --send-hex 50494e470d0a --expect-until '\\r\\n'\n  \
+ringyard load ab http://127.0.0.1:8001/a http://127.0.0.1:8001/b   which is faster, and is it chance?\n  \
+ringyard load find http://127.0.0.1:8000/ --slo 'p99<5ms'          the highest rate that keeps it")]
 pub struct LoadArgs {
     #[command(subcommand)]
     action: Option<Action>,
@@ -78,7 +92,7 @@ struct OutputArgs {
     #[arg(long, short)]
     quiet: bool,
 
-    /// Write the report as JSON
+    /// Write the report as JSON; the project's bench/REPORTS.md explains each field
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 

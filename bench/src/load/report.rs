@@ -61,6 +61,12 @@ pub struct LoadReport {
     pub intervals: Vec<Interval>,
     /// The corrected latencies: pairs of a value in nanoseconds and how often it was recorded.
     pub histogram: Vec<(u64, u64)>,
+    /// The uncorrected ones of an open loop, likewise.
+    #[serde(default)]
+    pub uncorrected_histogram: Vec<(u64, u64)>,
+    /// How late the requests of an open loop were sent, likewise.
+    #[serde(default)]
+    pub slip_histogram: Vec<(u64, u64)>,
 }
 
 /// What was run.
@@ -277,6 +283,8 @@ pub(super) mod example {
             },
             intervals,
             histogram: recorded(&all),
+            uncorrected_histogram: recorded(&all),
+            slip_histogram: recorded(&all),
         }
     }
 }

@@ -295,6 +295,8 @@ impl Measured {
                 system_calls_per_request: per_request(as_real(self.system_calls)),
             },
             histogram: recorded(&corrected),
+            uncorrected_histogram: total.uncorrected().map(recorded).unwrap_or_default(),
+            slip_histogram: total.slip().map(recorded).unwrap_or_default(),
             intervals: self.gathering.into_intervals(),
         }
     }

@@ -33,12 +33,12 @@ const CALIBRATION: Duration = Duration::from_millis(500);
 /// What to run, whoever the target is.
 #[derive(Args, Clone, Debug)]
 pub(super) struct RunArgs {
-    /// Connections over all cores
+    /// Connections over all cores: in a closed loop as many users, who ask again as soon as they are answered
     #[arg(long, short, value_name = "COUNT", default_value_t = 64,
           value_parser = clap::value_parser!(u32).range(1..=i64::from(CONNECTIONS_PER_CORE_MAX)))]
     connections: u32,
 
-    /// Requests that may be under way on one connection
+    /// Requests that may be under way on one connection, sent without waiting for the answers before
     #[arg(long, short = 'p', value_name = "COUNT", default_value_t = 1,
           value_parser = clap::value_parser!(u32).range(1..=i64::from(PIPELINE_DEPTH_MAX)))]
     pipeline: u32,
@@ -81,7 +81,7 @@ struct PaceArgs {
     #[arg(long, value_name = "PERCENT", value_parser = parse_precision)]
     until_ci: Option<Precision>,
 
-    /// Ask in an open loop, so many requests per second
+    /// Ask in an open loop, so many requests per second, whether the server keeps up or not
     #[arg(long, short, value_name = "RATE", value_parser = parse_rate, conflicts_with_all = ["ramp", "trace"])]
     rate: Option<f64>,
 
@@ -101,7 +101,7 @@ struct PaceArgs {
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
     timeout: Duration,
 
-    /// How long to wait for the last answers
+    /// How long to wait for the last answers when the time is up
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_duration)]
     grace: Duration,
 
@@ -117,7 +117,8 @@ struct PaceArgs {
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
 
-    /// Do not try first what this generator gets from a server that does nothing
+    /// Do not try for half a second what this generator gets from a server that does nothing. Without that trial it
+    /// cannot tell that a figure is its own limit
     #[arg(long)]
     no_calibration: bool,
 }
@@ -176,9 +177,22 @@ pub(super) struct Bytes(pub(super) Vec<u8>);
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum ArrivalsArg {
+    /// Evenly
     Constant,
+    /// As from very many users who know nothing of one another: exponential gaps
     Poisson,
+    /// Gaps anywhere from none to twice the mean
     Uniform,
+}
+
+impl From<ArrivalsArg> for Arrivals {
+    fn from(argument: ArrivalsArg) -> Self {
+        match argument {
+            ArrivalsArg::Constant => Self::Constant,
+            ArrivalsArg::Poisson => Self::Poisson,
+            ArrivalsArg::Uniform => Self::Uniform,
+        }
+    }
 }
 
 /// Why arguments do not make sense together.
@@ -230,6 +244,14 @@ pub enum UsageError {
         /// How many it has.
         instants: usize,
     },
+    /// A flag that says what the command itself decides.
+    #[error("{flags} say what this command decides itself: {instead}")]
+    Decided {
+        /// The flags.
+        flags: &'static str,
+        /// What to give instead.
+        instead: &'static str,
+    },
     /// A time is zero that must not be.
     #[error("--interval and --timeout must be above zero")]
     Zero,
@@ -239,6 +261,29 @@ pub enum UsageError {
 }
 
 impl RunArgs {
+    /// Refuses flags that say when to stop, for a command that decides that itself; `instead` says by which.
+    pub(super) fn refuse_stop(&self, instead: &'static str) -> Result<(), UsageError> {
+        let PaceArgs { duration, requests, until_ci, .. } = &self.pace;
+        if duration.is_none() && requests.is_none() && until_ci.is_none() {
+            return Ok(());
+        }
+        Err(UsageError::Decided { flags: "-d, -n and --until-ci", instead })
+    }
+
+    /// Refuses flags that say how often to ask, likewise.
+    pub(super) fn refuse_rate(&self, instead: &'static str) -> Result<(), UsageError> {
+        let PaceArgs { rate, ramp, trace, .. } = &self.pace;
+        if rate.is_none() && ramp.is_none() && trace.is_none() {
+            return Ok(());
+        }
+        Err(UsageError::Decided { flags: "--rate, --ramp and --trace", instead })
+    }
+
+    /// How the requests of an open loop are spaced.
+    pub(super) fn arrivals(&self) -> Arrivals {
+        self.pace.arrivals.into()
+    }
+
     /// The options that follow.
     pub(super) fn options(&self, target: &Target) -> Result<LoadOptions, UsageError> {
         let cores = self.cores.as_deref().map(affinity::parse).transpose()?.unwrap_or_default();
@@ -287,11 +332,7 @@ impl PaceArgs {
     }
 
     fn load_pace(&self, duration: Option<Duration>) -> Result<LoadPace, UsageError> {
-        let arrivals = match self.arrivals {
-            ArrivalsArg::Constant => Arrivals::Constant,
-            ArrivalsArg::Poisson => Arrivals::Poisson,
-            ArrivalsArg::Uniform => Arrivals::Uniform,
-        };
+        let arrivals = self.arrivals.into();
         if let Some(path) = &self.trace {
             return read_trace(path).map(LoadPace::Trace);
         }

@@ -23,9 +23,12 @@ use crate::progress::{Progress, ProgressDisplay};
 use crate::report::table::Table;
 use crate::report::units::duration;
 use crate::statistics::rounded;
-use crate::workload::Arrivals;
 
 /// Compare two reports that --json wrote, interval by interval.
+///
+/// Shows the ratio of throughput and of each quantile with its 95 % interval, by bootstrap over the intervals, and says "no
+/// difference seen" where chance explains as much. Runs that were made one after the other differ by whatever the machine
+/// did meanwhile as well; `ab` does not have that fault.
 #[derive(Args, Clone, Debug)]
 pub(super) struct CompareArgs {
     /// The report that is measured against
@@ -37,7 +40,10 @@ pub(super) struct CompareArgs {
     b: PathBuf,
 }
 
-/// Load two targets in turn, A B A B, and say by how much they differ. Takes the flags of a single run.
+/// Load two targets in turn, A B A B, and say by how much they differ.
+///
+/// What disturbs the machine disturbs both, so the ratio is worth more than two runs apart. Takes the flags of a single
+/// run, but for those that say when to stop.
 #[derive(Args, Clone, Debug)]
 pub(super) struct AbArgs {
     /// The target that is measured against
@@ -65,7 +71,11 @@ pub(super) struct AbArgs {
     run: RunArgs,
 }
 
-/// Search for the highest rate that keeps an objective. Takes the flags of a single run.
+/// Search for the highest rate that keeps an objective.
+///
+/// Tries rates in an open loop, doubling until the objective is missed, then halving the gap; a trial that measured the generator
+/// counts as missed. Draws the curve. Takes the flags of a single run, but for those that say how often to ask and when to
+/// stop.
 #[derive(Args, Clone, Debug)]
 pub(super) struct FindArgs {
     /// Whom to load
@@ -127,6 +137,7 @@ fn read(path: &Path) -> Result<LoadReport, CommandError> {
 
 pub(super) fn ab(arguments: &AbArgs, out: &mut dyn Write) -> Result<Exit, CommandError> {
     let AbArgs { windows, window, run, .. } = arguments;
+    run.refuse_stop("give --windows and --window")?;
     let stop = Stop { duration: Some(*window), requests: None, precision: None };
     let options = |target: &Target| -> Result<LoadOptions, CommandError> {
         Ok(LoadOptions { stop, calibration: Duration::ZERO, ..run.options(target)? })
@@ -199,12 +210,11 @@ fn show(ratios: &[Ratio], out: &mut dyn Write) -> Result<(), CommandError> {
 
 pub(super) fn find(arguments: &FindArgs, out: &mut dyn Write) -> Result<Exit, CommandError> {
     let FindArgs { target, slo, trial, run, .. } = arguments;
+    run.refuse_stop("give --trial and --precision")?;
+    run.refuse_rate("give --start")?;
     let stop = Stop { duration: Some(*trial), requests: None, precision: None };
     let options = LoadOptions { stop, calibration: Duration::ZERO, ..run.options(target)? };
-    let arrivals = match options.pace {
-        LoadPace::Open { arrivals, .. } => arrivals,
-        LoadPace::Closed | LoadPace::Trace(_) => Arrivals::Poisson,
-    };
+    let arrivals = run.arrivals();
     let measure = |rate: f64| -> Result<Trial, CommandError> {
         let pace = LoadPace::Open { rate: Rate::steady(rate), arrivals };
         let report = run::run(&LoadOptions { pace, ..options.clone() }, &mut NoObserver)?;

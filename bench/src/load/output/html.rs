@@ -84,23 +84,29 @@ fn charts(report: &LoadReport) -> Vec<(&'static str, Chart)> {
     charts
 }
 
-/// Latency against the number of nines: each step to the right is ten times rarer.
+/// Latency, and what it is made of in an open loop, against the number of nines: each step to the right is ten times
+/// rarer.
 fn by_percentile(report: &LoadReport) -> Chart {
-    let points = rarity(report.histogram.iter().copied());
+    let line = |colour, name: &str, recorded: &[(u64, u64)]| Series {
+        name: name.to_owned(),
+        colour,
+        marks: Marks::Line,
+        points: rarity(recorded.iter().copied()),
+    };
+    let mut series = vec![line(0, "corrected", &report.histogram)];
+    if report.latency.slip.is_some() {
+        series.push(line(1, "uncorrected", &report.uncorrected_histogram));
+        series.push(line(2, "slip: how late requests were sent", &report.slip_histogram));
+    }
     Chart {
         size: Size::Wide,
         x_title: "one request in so many takes longer",
         x_scale: Scale::Logarithmic,
         x_reach: 0.0,
-        y_title: "latency (ms)",
+        y_title: "milliseconds",
         y_scale: Scale::Logarithmic,
         y_reach: 0.0,
-        series: vec![Series {
-            name: "corrected".to_owned(),
-            colour: 0,
-            marks: Marks::Line,
-            points,
-        }],
+        series,
     }
 }
 
@@ -135,6 +141,8 @@ mod tests {
     fn a_run_without_answers_has_a_page_too() {
         let mut report = example::report();
         report.histogram.clear();
+        report.uncorrected_histogram.clear();
+        report.slip_histogram.clear();
         report.intervals.clear();
         let page = render(&report);
         assert!(page.contains("nothing to show"));

@@ -187,8 +187,7 @@ mod tests {
 
     use super::*;
 
-    const LOOPBACK: SocketAddr =
-        SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+    const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
     fn bind(address: SocketAddr, cores: usize) -> Result<Listeners, ListenError> {
         Listeners::bind(&[address], cores, &SocketOptions::default())

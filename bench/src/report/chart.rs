@@ -242,7 +242,7 @@ impl Series {
             Marks::Dots => {
                 let _ = write!(svg, "<g class=\"faint c{colour}\">");
                 for (x, y) in self.points.iter().map(place) {
-                    let _ = write!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.6\"/>");
+                    let _ = write!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\"/>");
                 }
                 svg.push_str("</g>");
             }

@@ -185,21 +185,24 @@ fn panels(
 }
 
 fn histograms(summary: &StudySummary, runs: &[RunRecord]) -> String {
-    let longest_ms =
-        runs.iter().map(|run| milliseconds(run.all().quantile(1.0))).fold(0.0, f64::max);
-    let width_ms = longest_ms / as_real(BINS as u64);
+    let tallies = || runs.iter().flat_map(|run| &run.customers).map(|seen| &seen.latencies);
+    let answered = || tallies().filter(|tally| tally.count() > 0);
+    let bound = |share| answered().map(move |tally| milliseconds(tally.quantile(share)));
+    let least_ms = bound(0.0).fold(f64::INFINITY, f64::min);
+    let most_ms = bound(1.0).fold(0.0, f64::max);
+    // Bars of like width on a logarithmic axis.
+    let ratio = (most_ms / least_ms).powf(1.0 / as_real(BINS as u64)).max(1.0 + f64::EPSILON);
+    let edge = |bin: i32| least_ms * ratio.powi(bin);
     let counts = |tally: &Tally| -> Vec<(f64, f64)> {
         let mut bins = [0_u64; BINS];
         for step in tally.histogram().iter_recorded() {
             let value_ms = milliseconds(Duration::from_nanos(step.value_iterated_to()));
-            let is_in = |bin: &usize| value_ms < as_real(*bin as u64 + 1) * width_ms;
-            let bin = (0..BINS).find(is_in).unwrap_or(BINS - 1);
-            bins[bin] += step.count_since_last_iteration();
+            let above = (1..).take(BINS - 1).filter(|bin| value_ms >= edge(*bin)).count();
+            bins[above] += step.count_since_last_iteration();
         }
-        let edge = |bin: u64| as_real(bin) * width_ms;
         let mut points: Vec<_> =
             (0..).zip(bins).map(|(bin, count)| (edge(bin), as_real(count))).collect();
-        points.push((longest_ms, 0.0));
+        points.push((most_ms, 0.0));
         points
     };
     let all: Vec<Vec<Vec<(f64, f64)>>> = runs
@@ -208,15 +211,18 @@ fn histograms(summary: &StudySummary, runs: &[RunRecord]) -> String {
         .collect();
     let highest = all.iter().flatten().flatten().map(|point| point.1).fold(0.0, f64::max);
     let mut all = all.into_iter();
-    panels(summary, runs, |_| Chart {
-        size: Size::Small,
-        x_title: "latency (ms)",
-        x_scale: Scale::Linear,
-        x_reach: longest_ms,
-        y_title: "requests",
-        y_scale: Scale::Linear,
-        y_reach: highest,
-        series: series(Marks::Stairs, all.next().unwrap_or_default()),
+    panels(summary, runs, |_| {
+        let points = all.next().unwrap_or_default();
+        Chart {
+            size: Size::Small,
+            x_title: "latency (ms)",
+            x_scale: Scale::Logarithmic,
+            x_reach: most_ms,
+            y_title: "requests",
+            y_scale: Scale::Linear,
+            y_reach: highest,
+            series: if most_ms > 0.0 { series(Marks::Stairs, points) } else { Vec::new() },
+        }
     })
 }
 
@@ -240,7 +246,7 @@ fn timelines(summary: &StudySummary, runs: &[RunRecord]) -> String {
         x_scale: Scale::Linear,
         x_reach: last_s,
         y_title: "latency (ms)",
-        y_scale: Scale::Linear,
+        y_scale: Scale::Logarithmic,
         y_reach: longest_ms,
         series: series(Marks::Dots, all.next().unwrap_or_default()),
     })

@@ -59,13 +59,15 @@ pub fn page(title: &str, body: &str) -> String {
     )
 }
 
-/// Which colour is whose; nothing where there is only one.
+/// Which colour is whose; nothing where there is only one. What has no name is left out.
 #[must_use]
-pub fn legend<'a>(names: impl ExactSizeIterator<Item = (usize, &'a str)>) -> String {
+pub fn legend<'a>(names: impl Iterator<Item = (usize, &'a str)>) -> String {
+    let names: Vec<_> = names.filter(|(_, name)| !name.is_empty()).collect();
     if names.len() < 2 {
         return String::new();
     }
     let items: String = names
+        .into_iter()
         .map(|(colour, name)| {
             format!("<li><i class=\"c{}\"></i>{}</li>", colour % COLOURS, escape(name))
         })
@@ -106,6 +108,7 @@ mod tests {
     #[test]
     fn one_series_needs_no_legend() {
         assert_eq!(legend([(0, "a")].into_iter()), "");
+        assert_eq!(legend([(0, ""), (1, "")].into_iter()), "");
         let two = legend([(0, "a"), (COLOURS + 1, "<b>")].into_iter());
         assert!(two.contains("c0") && two.contains("class=\"c1\"") && two.contains("&lt;b&gt;"));
     }

@@ -22,6 +22,9 @@ use crate::study::{RunRecord, StudySummary, coordinates};
 /// Bars of the histogram.
 const BINS: usize = 36;
 
+/// Of so many strategies each has room for areas and numbers; of more only lines and names.
+const FEW: usize = 6;
+
 /// Points drawn beside one box.
 const BOX_POINTS_MAX: usize = 1_500;
 
@@ -76,8 +79,10 @@ pub(super) fn histogram<B: DrawingBackend>(
             let (left, right) = (as_real(bin) * width_ms, as_real(bin + 1) * width_ms);
             let top = as_real(*count);
             stairs.extend([(left, top), (right, top)]);
-            let bar = Rectangle::new([(left, 0.0), (right, top)], colour.mix(0.18).filled());
-            chart.draw_series(std::iter::once(bar))?;
+            if runs.len() <= FEW {
+                let bar = Rectangle::new([(left, 0.0), (right, top)], colour.mix(0.18).filled());
+                chart.draw_series(std::iter::once(bar))?;
+            }
         }
         stairs.push((axis_end(longest_ms), 0.0));
         chart.draw_series([PathElement::new(stairs, colour.stroke_width(4))])?;
@@ -122,9 +127,11 @@ pub(super) fn customer_bars<B: DrawingBackend>(
             let middle = left + width / 2.0;
             let low = (mean - sd).max(0.0);
             whisker(&mut chart, middle, (low, mean + sd), width * 0.14, INK.stroke_width(3))?;
-            let label = theme::text(LABEL_SIZE, INK, HPos::Center);
-            let place = (middle, mean + sd + axis_end(highest) * 0.035);
-            chart.draw_series([Text::new(format!("{mean:.0}"), place, label)])?;
+            if summary.strategies.len() * customers <= 2 * FEW {
+                let label = theme::text(LABEL_SIZE, INK, HPos::Center);
+                let place = (middle, mean + sd + axis_end(highest) * 0.035);
+                chart.draw_series([Text::new(format!("{mean:.0}"), place, label)])?;
+            }
         }
     }
     let names = summary.strategies.first().map_or(&[][..], |run| &run.customers);
@@ -146,7 +153,8 @@ fn whisker<B: DrawingBackend>(
     Ok(())
 }
 
-/// Writes names under the groups of a chart whose groups are one wide; `area` is that of the panel.
+/// Writes names under the groups of a chart whose groups are one wide, those of many on two lines; `area` is that of the
+/// panel.
 fn name_groups<B: DrawingBackend>(
     area: &DrawingArea<B, Shift>,
     chart: &Chart<'_, B>,
@@ -156,7 +164,8 @@ fn name_groups<B: DrawingBackend>(
     for (group, name) in (0_u32..).zip(names) {
         let (x, y) = chart.plotting_area().map_coordinate(&(f64::from(group) + 0.5, 0.0));
         let style = theme::name(HPos::Center);
-        area.draw(&Text::new((*name).to_owned(), (x - left, y - top + 26), style))?;
+        let line = if names.len() > FEW && group % 2 == 1 { 54 } else { 26 };
+        area.draw(&Text::new((*name).to_owned(), (x - left, y - top + line), style))?;
     }
     Ok(())
 }

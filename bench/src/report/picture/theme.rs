@@ -25,8 +25,8 @@ pub(crate) const GREY: RGBColor = RGBColor(96, 104, 114);
 /// Grid lines.
 pub(crate) const GRID: RGBColor = RGBColor(226, 229, 233);
 
-/// Okabe and Ito's colours, in the order in which strategies take them.
-const STRATEGY_COLOURS: [RGBColor; 7] = [
+/// Okabe and Ito's colours, in the order in which strategies take them, and some more for those who compare many.
+const STRATEGY_COLOURS: [RGBColor; 12] = [
     RGBColor(0, 114, 178),
     RGBColor(230, 159, 0),
     RGBColor(0, 158, 115),
@@ -34,6 +34,11 @@ const STRATEGY_COLOURS: [RGBColor; 7] = [
     RGBColor(213, 94, 0),
     RGBColor(86, 180, 233),
     RGBColor(94, 94, 94),
+    RGBColor(91, 91, 214),
+    RGBColor(138, 90, 68),
+    RGBColor(194, 37, 92),
+    RGBColor(102, 128, 11),
+    RGBColor(0, 60, 90),
 ];
 
 /// Sizes of type in pixels.

@@ -216,7 +216,11 @@ pub(super) fn boxes<B: DrawingBackend>(
     let mut chart = theme::panel(
         area,
         "Spread (box: quartiles, line: median, whiskers: p5 to p95)",
-        Axis { title: "strategy", range: 0.0..as_real(runs.len().max(1) as u64), ticks: 0 },
+        Axis {
+            title: if runs.len() > FEW { "" } else { "strategy" },
+            range: 0.0..as_real(runs.len().max(1) as u64),
+            ticks: 0,
+        },
         Axis { title: "latency (ms)", range: 0.0..axis_end(longest_ms), ticks: 6 },
     )?;
     for (index, (run, tally)) in (0_u32..).zip(runs.iter().zip(&tallies)) {

@@ -57,7 +57,12 @@ impl Batch {
 impl Batches {
     /// Takes the latencies of the next stretch of the run into account. Stretches are to be of like length.
     pub fn push(&mut self, stretch: &Tally) {
-        self.filling.add(Batch { count: stretch.count(), sum_s: stretch.sum_s() });
+        self.push_sum(stretch.count(), stretch.sum_s());
+    }
+
+    /// The same of any `count` amounts of time that make `sum_s` seconds together.
+    pub fn push_sum(&mut self, count: u64, sum_s: f64) {
+        self.filling.add(Batch { count, sum_s });
         self.filled += 1;
         if self.filled < 1 << self.doublings {
             return;
@@ -138,10 +143,10 @@ impl Estimate {
         Some(Self::about(value, student_97_5(sections.len() - 1) * error))
     }
 
-    /// Half the width of the interval.
+    /// Half the width of the interval, before its lower end met zero.
     #[must_use]
     pub fn half_width(&self) -> f64 {
-        (self.high - self.low) / 2.0
+        self.high - self.value
     }
 
     /// The width of the interval relative to the value.

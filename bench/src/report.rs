@@ -118,7 +118,7 @@ mod tests {
         let json = fs::read(place.join("summary.json")).unwrap();
         assert_eq!(serde_json::from_slice::<StudySummary>(&json).unwrap(), study.summary);
         let text = fs::read_to_string(place.join("summary.txt")).unwrap();
-        assert!(text.contains("Over all requests"), "{text}");
+        assert!(text.contains("beyond the time"), "{text}");
         assert!(fs::read_to_string(place.join("report.html")).unwrap().ends_with("</html>\n"));
         assert!(fs::read(place.join("comparison.png")).unwrap().starts_with(b"\x89PNG\r\n"));
     }

@@ -150,7 +150,7 @@ impl Tally {
     /// All durations together, in seconds.
     #[must_use]
     pub fn sum_s(&self) -> f64 {
-        self.moments.mean() * as_real(self.moments.count())
+        self.moments.sum()
     }
 
     /// The histogram, in nanoseconds.
@@ -211,6 +211,12 @@ impl Moments {
     #[must_use]
     pub fn mean(&self) -> f64 {
         self.mean
+    }
+
+    /// All numbers together.
+    #[must_use]
+    pub fn sum(&self) -> f64 {
+        self.mean * as_real(self.count)
     }
 
     /// Sample standard deviation, zero of fewer than two.

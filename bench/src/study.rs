@@ -34,6 +34,10 @@ pub struct CustomerRecord {
     pub stretches: Batches,
     /// Latency over the time that the request would have taken alone.
     pub slowdowns: Moments,
+    /// Latency beyond that time, in seconds: all that a strategy can change.
+    pub waits: Moments,
+    /// The same by stretches of the run.
+    pub waits_by_stretch: Batches,
     /// Requests that were not answered well.
     pub errors: ErrorCounts,
     points: Vec<Point>,
@@ -44,6 +48,7 @@ impl CustomerRecord {
     /// costs the backend when it is alone.
     pub fn answered(&mut self, at: Duration, latency: Duration, service: Duration) {
         self.latencies.record(latency);
+        self.waits.record(latency.as_secs_f64() - service.as_secs_f64());
         let service = service.max(SLOWDOWN_SERVICE_MIN);
         self.slowdowns.record((latency.as_secs_f64() / service.as_secs_f64()).max(1.0));
         if self.points.len() < POINTS_PER_CUSTOMER_MAX {
@@ -60,6 +65,8 @@ impl CustomerRecord {
     pub fn merge(&mut self, later: &Self) {
         self.latencies.merge(&later.latencies);
         self.stretches.push(&later.latencies);
+        self.waits.merge(&later.waits);
+        self.waits_by_stretch.push_sum(later.waits.count(), later.waits.sum());
         self.slowdowns.merge(&later.slowdowns);
         self.errors.merge(&later.errors);
         let room = POINTS_PER_CUSTOMER_MAX - self.points.len();
@@ -95,9 +102,9 @@ impl RunRecord {
         all
     }
 
-    /// The latencies of all customers by stretches of the run.
-    fn stretches(&self) -> Batches {
-        let mut customers = self.customers.iter().map(|seen| &seen.stretches);
+    /// What all customers have by stretches of the run.
+    fn merged(&self, of: fn(&CustomerRecord) -> &Batches) -> Batches {
+        let mut customers = self.customers.iter().map(of);
         let mut all = customers.next().cloned().unwrap_or_default();
         customers.for_each(|stretches| all.merge(stretches));
         all
@@ -134,6 +141,9 @@ pub struct StrategySummary {
     pub latency: Summary,
     /// Their mean, with how sure it is; `None` where the run is too short to tell.
     pub mean_ms: Option<Estimate>,
+    /// Mean of latency beyond the time that a request would have taken alone, with how sure it is. It varies less than
+    /// latency, which varies with what is asked, and so tells strategies apart sooner.
+    pub wait_ms: Option<Estimate>,
     /// Good answers per second.
     pub throughput_per_second: f64,
     /// Requests that were not answered well.
@@ -155,6 +165,8 @@ pub struct CustomerSummary {
     pub latency: Summary,
     /// Their mean, with how sure it is; `None` where the run is too short to tell.
     pub mean_ms: Option<Estimate>,
+    /// Mean of latency beyond the time that a request would have taken alone, with how sure it is.
+    pub wait_ms: Option<Estimate>,
     /// Good answers per second.
     pub throughput_per_second: f64,
     /// Requests that were not answered well.
@@ -179,6 +191,7 @@ impl StrategySummary {
                 customer: name.clone(),
                 latency: seen.latencies.summary(),
                 mean_ms: seen.stretches.mean_ms(),
+                wait_ms: seen.waits_by_stretch.mean_ms(),
                 throughput_per_second: per_second(seen.latencies.count()),
                 errors: seen.errors,
                 mean_slowdown: rounded(seen.slowdowns.mean()),
@@ -191,7 +204,8 @@ impl StrategySummary {
             elapsed_s: rounded(elapsed_s),
             throughput_per_second: per_second(all.count()),
             latency: all.summary(),
-            mean_ms: record.stretches().mean_ms(),
+            mean_ms: record.merged(|seen| &seen.stretches).mean_ms(),
+            wait_ms: record.merged(|seen| &seen.waits_by_stretch).mean_ms(),
             errors,
             fairness: rounded(jain_index(&slowdowns)),
             batch_fill: record.batch_fill,

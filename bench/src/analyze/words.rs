@@ -1,7 +1,8 @@
 //! What an analysis found, in plain words: which strategy won, for whom, and by how much.
 //!
-//! Every sentence is computed from the figures. A difference that chance explains as well is called that: two means
-//! are told apart only where the 95 % interval of their difference leaves out zero.
+//! Every sentence is computed from the figures. Strategies are ranked by what they can change: how long requests wait
+//! beyond the time that they take the backend alone. A difference that chance explains as well is called that: two
+//! means are told apart only where the 95 % interval of their difference leaves out zero.
 
 use crate::estimate::Estimate;
 use crate::report::units::duration;
@@ -81,15 +82,15 @@ pub fn wrapped(summary: &StudySummary) -> String {
 
 /// What there is to say of more than one strategy.
 fn compared(runs: &[&StrategySummary]) -> Vec<String> {
-    let mut sentences = vec![overall(runs)];
-    sentences.extend(customers(runs));
-    let fewest = runs.iter().map(|run| run.latency.count).min().unwrap_or(0);
-    if fewest < ANSWERS_MIN {
-        sentences.push(format!(
-            "Only {fewest} requests were answered under one of the strategies; longer runs tell more."
-        ));
-        return sentences;
+    let waits = ranked(runs, |run| settled(run.wait_ms, run.latency.count));
+    if waits.len() < runs.len() {
+        let fewest = runs.iter().map(|run| run.latency.count).min().unwrap_or(0);
+        return vec![format!(
+            "Under one of the strategies {fewest} requests were answered, too few to compare; longer runs tell more."
+        )];
     }
+    let mut sentences = vec![overall(runs, &waits)];
+    sentences.extend(customers(runs));
     sentences.extend(tails(runs));
     sentences.extend(fairness(runs));
     let per_second = |value: f64| format!("{value:.1} answers/s");
@@ -121,38 +122,43 @@ fn tied<'a>(standings: &[Standing<'a>]) -> Vec<&'a str> {
     others.iter().filter(|other| other.is_tied_with(best)).map(|other| other.strategy).collect()
 }
 
-/// Half the interval of a mean; without end where there were too few answers to state one.
-fn half_width(mean: Option<Estimate>, answers: u64) -> f64 {
-    match mean {
-        Some(mean) if answers >= ANSWERS_MIN => mean.half_width(),
-        _ => f64::INFINITY,
-    }
+/// A mean with half its interval, where there are answers enough to state one.
+fn settled(mean: Option<Estimate>, answers: u64) -> Option<(f64, f64)> {
+    let mean = mean.filter(|_| answers >= ANSWERS_MIN)?;
+    Some((mean.value, mean.half_width()))
 }
 
-fn overall(runs: &[&StrategySummary]) -> String {
-    let standings =
-        ranked(runs, |run| Some((run.latency.mean_ms, half_width(run.mean_ms, run.latency.count))));
-    let (best, worst) = (standings[0], standings[standings.len() - 1]);
+fn overall(runs: &[&StrategySummary], waits: &[Standing<'_>]) -> String {
+    let (best, worst) = (waits[0], waits[waits.len() - 1]);
     let [least, most] = [best.value, worst.value].map(duration);
-    let tied = tied(&standings);
-    if tied.len() + 1 == standings.len() {
+    let tied = tied(waits);
+    if tied.len() + 1 == waits.len() {
         return format!(
-            "Over all requests no strategy was clearly faster than another: the means lie between {least} ({}) and \
-             {most} ({}), and chance explains as much.",
+            "No strategy made requests wait clearly less than another: beyond the time that they take the backend \
+             alone they waited {least} ({}) to {most} ({}) on average, and chance explains as much.",
             best.strategy, worst.strategy
         );
     }
-    let less = (1.0 - best.value / worst.value) * 100.0;
+    let latency = |strategy: &str| {
+        let run = runs.iter().find(|run| run.strategy == strategy);
+        run.map_or(String::new(), |run| duration(run.latency.mean_ms))
+    };
     let mut text = format!(
-        "Over all requests {} was fastest: {least} on average, {less:.0} % less than under {}, the slowest \
-         ({most}).",
-        best.strategy, worst.strategy
+        "Requests waited least under {}: {least} on average beyond the time that they take the backend alone, against \
+         {most} under {}, where they waited most (latency {} against {}).",
+        best.strategy,
+        worst.strategy,
+        latency(best.strategy),
+        latency(worst.strategy)
     );
     match tied.as_slice() {
         [] => {}
-        [one] => text.push_str(&format!(" {one} was too close to it to tell them apart.")),
+        [one] => text.push_str(&format!(" {one} was too close to the best to tell them apart.")),
         several => {
-            text.push_str(&format!(" {} were too close to it to tell apart.", listed(several)));
+            text.push_str(&format!(
+                " {} were too close to the best to tell apart.",
+                listed(several)
+            ));
         }
     }
     text
@@ -168,36 +174,33 @@ fn customers(runs: &[&StrategySummary]) -> Option<String> {
     let standings = |index: usize| {
         ranked(runs, |run| {
             let customer: &CustomerSummary = run.customers.get(index)?;
-            let count = customer.latency.count;
-            let half = half_width(customer.mean_ms, count);
-            (count > 0).then_some((customer.latency.mean_ms, half))
+            settled(customer.wait_ms, customer.latency.count)
         })
     };
-    let answered = names.iter().enumerate().filter_map(|(index, name)| {
-        let standings = standings(index);
-        (standings.len() > 1).then_some((*name, standings))
-    });
-    let answered: Vec<(&str, Vec<Standing<'_>>)> = answered.collect();
-    if answered.is_empty() {
-        return None;
-    }
-    if answered.len() <= CUSTOMERS_TOLD_MAX {
-        let clauses: Vec<String> =
-            answered.iter().map(|(name, standings)| for_one(name, standings)).collect();
+    let standings: Vec<(&str, Vec<Standing<'_>>)> =
+        names.iter().enumerate().map(|(index, name)| (*name, standings(index))).collect();
+    if standings.len() <= CUSTOMERS_TOLD_MAX {
+        let clauses: Vec<String> = standings
+            .iter()
+            .map(|(name, standings)| for_one(name, standings, runs.len()))
+            .collect();
         return Some(format!("{}.", capitalised(&clauses.join("; "))));
     }
-    let mut winners: Vec<(&str, Vec<&str>)> = Vec::new();
-    for (name, standings) in &answered {
-        let best = standings[0].strategy;
+    let mut winners: Vec<(Option<&str>, Vec<&str>)> = Vec::new();
+    for (name, standings) in &standings {
+        let is_clear = standings.len() == runs.len() && tied(standings).len() + 1 < runs.len();
+        let best = standings.first().filter(|_| is_clear).map(|best| best.strategy);
         match winners.iter_mut().find(|(strategy, _)| *strategy == best) {
             Some((_, customers)) => customers.push(name),
             None => winners.push((best, vec![name])),
         }
     }
-    let clause = |(strategy, customers): &(&str, Vec<&str>)| {
-        format!("{} waited least under {strategy}", listed(customers))
+    let clause = |(strategy, customers): &(Option<&str>, Vec<&str>)| match strategy {
+        Some(strategy) => format!("{} waited least under {strategy}", listed(customers)),
+        None => format!("for {} no difference is more than chance", listed(customers)),
     };
-    Some(format!("{}.", winners.iter().map(clause).collect::<Vec<_>>().join("; ")))
+    let clauses: Vec<String> = winners.iter().map(clause).collect();
+    Some(format!("{}.", capitalised(&clauses.join("; "))))
 }
 
 /// The same with a capital letter at the beginning.
@@ -206,8 +209,11 @@ fn capitalised(text: &str) -> String {
     format!("{}{rest}", first.to_uppercase())
 }
 
-/// Where one customer waited least, and most.
-fn for_one(name: &str, standings: &[Standing<'_>]) -> String {
+/// Where one customer waited least, and most, of `runs` strategies.
+fn for_one(name: &str, standings: &[Standing<'_>], runs: usize) -> String {
+    if standings.len() < runs {
+        return format!("for customer {name} there were too few answers to compare");
+    }
     let (best, worst) = (standings[0], standings[standings.len() - 1]);
     let [least, most] = [best.value, worst.value].map(duration);
     let tied = tied(standings);
@@ -222,7 +228,7 @@ fn for_one(name: &str, standings: &[Standing<'_>]) -> String {
         format!(", with {} too close to tell", listed(&tied))
     };
     format!(
-        "customer {name} waited least under {} ({least} on average{also}) and most under {} ({most})",
+        "customer {name} waited least under {} ({least}{also}) and most under {} ({most})",
         best.strategy, worst.strategy
     )
 }
@@ -319,17 +325,22 @@ mod tests {
     use crate::outcome::ErrorKind;
     use crate::report::picture::example;
 
-    /// A study with these overall means and half widths.
-    fn study(means: &[(&str, f64, f64)]) -> StudySummary {
+    fn about(value: f64, half: f64) -> Option<Estimate> {
+        Some(Estimate { value, low: value - half, high: value + half })
+    }
+
+    /// A study with these mean waits, each with half its interval, of all requests and of each customer's.
+    fn study(waits: &[(&str, f64, f64)]) -> StudySummary {
         let (mut summary, _) = example::study();
         let pattern = summary.strategies[0].clone();
-        let run = |(strategy, mean, half): &(&str, f64, f64)| {
+        let run = |(strategy, wait, half): &(&str, f64, f64)| {
             let mut run = pattern.clone();
-            (run.strategy, run.latency.mean_ms) = ((*strategy).to_owned(), *mean);
-            run.mean_ms = Some(Estimate { value: *mean, low: mean - half, high: mean + half });
+            (run.strategy, run.latency.mean_ms) = ((*strategy).to_owned(), wait + 40.0);
+            run.wait_ms = about(*wait, *half);
+            run.customers.iter_mut().for_each(|customer| customer.wait_ms = run.wait_ms);
             run
         };
-        summary.strategies = means.iter().map(run).collect();
+        summary.strategies = waits.iter().map(run).collect();
         summary
     }
 
@@ -343,43 +354,79 @@ mod tests {
     #[test]
     fn the_winner_is_named_with_its_lead() {
         let summary = study(&[("fcfs", 200.0, 10.0), ("sjf", 100.0, 5.0), ("fair", 150.0, 5.0)]);
-        check(&summary, &["sjf was fastest: 100 ms", "50 % less than under fcfs", "(200 ms)"]);
-        assert!(!paragraph(&summary).contains("too close to it"));
+        check(
+            &summary,
+            &[
+                "waited least under sjf: 100 ms",
+                "200 ms under fcfs",
+                "(latency 140 ms against 240 ms)",
+            ],
+        );
+        assert!(!paragraph(&summary).contains("too close"));
     }
 
     #[test]
     fn what_chance_explains_is_not_called_a_difference() {
         let close = study(&[("fcfs", 200.0, 10.0), ("sjf", 100.0, 8.0), ("fair", 105.0, 8.0)]);
-        check(&close, &["sjf was fastest", "fair was too close to it"]);
+        check(&close, &["waited least under sjf", "fair was too close to the best"]);
         let alike = study(&[("fcfs", 104.0, 10.0), ("sjf", 100.0, 8.0), ("fair", 105.0, 8.0)]);
-        check(&alike, &["no strategy was clearly faster", "chance explains as much"]);
+        check(&alike, &["No strategy made requests wait clearly less", "chance explains as much"]);
     }
 
     #[test]
     fn a_handful_of_answers_proves_nothing() {
         let mut summary = study(&[("fcfs", 200.0, 1.0), ("sjf", 100.0, 1.0)]);
+        summary.strategies[1].customers[1].latency.count = ANSWERS_MIN - 1;
+        check(&summary, &["for customer B there were too few answers"]);
         summary.strategies[1].latency.count = ANSWERS_MIN - 1;
-        check(&summary, &["no strategy was clearly faster", "Only 19 requests were answered"]);
+        check(&summary, &["19 requests were answered, too few to compare"]);
+        assert!(!paragraph(&summary).contains("evenly"));
     }
 
     #[test]
     fn each_customer_has_its_own_winner() {
         let mut summary = study(&[("fcfs", 200.0, 1.0), ("sjf", 100.0, 1.0)]);
-        for (run, means) in summary.strategies.iter_mut().zip([[50.0, 300.0], [20.0, 400.0]]) {
-            for (customer, mean) in run.customers.iter_mut().zip(means) {
-                customer.latency.mean_ms = mean;
-                customer.mean_ms =
-                    Some(Estimate { value: mean, low: mean - 1.0, high: mean + 1.0 });
+        for (run, waits) in summary.strategies.iter_mut().zip([[50.0, 300.0], [20.0, 400.0]]) {
+            for (customer, wait) in run.customers.iter_mut().zip(waits) {
+                customer.wait_ms = about(wait, 1.0);
             }
         }
         (summary.strategies[0].fairness, summary.strategies[1].fairness) = (0.9, 0.5);
         check(
             &summary,
             &[
-                "Customer A waited least under sjf (20.0 ms on average) and most under fcfs (50.0 ms)",
-                "customer B waited least under fcfs (300 ms on average) and most under sjf (400 ms)",
+                "Customer A waited least under sjf (20.0 ms) and most under fcfs (50.0 ms)",
+                "customer B waited least under fcfs (300 ms) and most under sjf (400 ms)",
                 "most evenly under fcfs",
                 "least under sjf (0.50)",
+            ],
+        );
+    }
+
+    #[test]
+    fn many_customers_are_grouped_by_who_was_best_for_them() {
+        let mut summary = study(&[("fcfs", 200.0, 1.0), ("sjf", 100.0, 1.0)]);
+        for (index, run) in summary.strategies.iter_mut().enumerate() {
+            let pattern = run.customers[0].clone();
+            run.customers = (0..8)
+                .map(|number| {
+                    let mut customer = pattern.clone();
+                    customer.customer = format!("C{number}");
+                    if number == 7 {
+                        customer.wait_ms = about(100.0, 1.0);
+                    } else if number % 2 == 0 {
+                        customer.wait_ms = about([10.0, 20.0][index], 1.0);
+                    }
+                    customer
+                })
+                .collect();
+        }
+        check(
+            &summary,
+            &[
+                "C0, C2, C4 and C6 waited least under fcfs",
+                "C1, C3 and C5 waited least under sjf",
+                "for C7 no difference",
             ],
         );
     }

@@ -12,6 +12,7 @@ use super::rows::{Group, Mark, Row, Rows};
 use super::units::duration;
 use crate::analyze::words;
 use crate::conductor::Study;
+use crate::estimate::Estimate;
 use crate::statistics::{Summary, Tally, as_real, milliseconds};
 use crate::study::{RunRecord, StrategySummary, StudySummary, coordinates};
 
@@ -68,9 +69,9 @@ pub fn render(study: &Study) -> String {
 }
 
 const FIGURES_NOTE: &str = "Latencies in milliseconds, of requests answered well, from sending (in an open loop: from \
-    the instant at which they were due) to the whole answer. &plusmn; is the 95 % confidence interval of the mean. Slowdown is \
-    latency over the time that the request would take the backend alone, at least a millisecond; fill is sequences in a batch. \
-    The best of a column is set off.";
+    the instant at which they were due) to the whole answer. &plusmn; is the 95 % confidence interval before it. Wait is \
+    latency beyond the time that the request would take the backend alone, slowdown is latency over that time, which counts as \
+    a millisecond at least; fill is sequences in a batch. The best of a column is set off.";
 
 fn names(summary: &StudySummary) -> Vec<&str> {
     let first = summary.strategies.first().map_or(&[][..], |run| &run.customers);
@@ -298,7 +299,8 @@ struct Line<'a> {
     strategy: &'a str,
     customer: Option<&'a str>,
     latency: &'a Summary,
-    half_ms: Option<f64>,
+    wait: Option<Estimate>,
+    mean: Option<Estimate>,
     throughput: f64,
     errors: u64,
     slowdown: Option<f64>,
@@ -306,91 +308,42 @@ struct Line<'a> {
     fill: Option<f64>,
 }
 
-const COLUMNS: [Column; 15] = [
-    Column {
-        heading: "requests",
-        value: |line| Some(as_real(line.latency.count)),
-        decimals: 0,
-        better: Better::Neither,
-    },
-    Column {
-        heading: "mean",
-        value: |line| Some(line.latency.mean_ms),
-        decimals: 2,
-        better: Better::Less,
-    },
-    Column {
-        heading: "&plusmn;",
-        value: |line| line.half_ms,
-        decimals: 2,
-        better: Better::Neither,
-    },
-    Column {
-        heading: "median",
-        value: |line| Some(line.latency.median_ms),
-        decimals: 2,
-        better: Better::Less,
-    },
-    Column {
-        heading: "sd",
-        value: |line| Some(line.latency.sd_ms),
-        decimals: 2,
-        better: Better::Less,
-    },
-    Column {
-        heading: "min",
-        value: |line| Some(line.latency.min_ms),
-        decimals: 2,
-        better: Better::Neither,
-    },
-    Column {
-        heading: "max",
-        value: |line| Some(line.latency.max_ms),
-        decimals: 2,
-        better: Better::Less,
-    },
-    Column {
-        heading: "p90",
-        value: |line| Some(line.latency.p90_ms),
-        decimals: 2,
-        better: Better::Less,
-    },
-    Column {
-        heading: "p99",
-        value: |line| Some(line.latency.p99_ms),
-        decimals: 2,
-        better: Better::Less,
-    },
-    Column {
-        heading: "p99.9",
-        value: |line| Some(line.latency.p999_ms),
-        decimals: 2,
-        better: Better::Less,
-    },
-    Column {
-        heading: "answers/s",
-        value: |line| Some(line.throughput),
-        decimals: 2,
-        better: Better::More,
-    },
-    Column {
-        heading: "errors",
-        value: |line| Some(as_real(line.errors)),
-        decimals: 0,
-        better: Better::Neither,
-    },
-    Column { heading: "slowdown", value: |line| line.slowdown, decimals: 2, better: Better::Less },
-    Column { heading: "fairness", value: |line| line.fairness, decimals: 3, better: Better::More },
-    Column { heading: "fill", value: |line| line.fill, decimals: 2, better: Better::Neither },
+const fn column(
+    heading: &'static str,
+    decimals: usize,
+    better: Better,
+    value: fn(&Line<'_>) -> Option<f64>,
+) -> Column {
+    Column { heading, value, decimals, better }
+}
+
+const COLUMNS: [Column; 17] = [
+    column("requests", 0, Better::Neither, |line| Some(as_real(line.latency.count))),
+    column("wait", 2, Better::Less, |line| line.wait.map(|wait| wait.value)),
+    column("&plusmn;", 2, Better::Neither, |line| line.wait.map(|wait| wait.half_width())),
+    column("mean", 2, Better::Less, |line| Some(line.latency.mean_ms)),
+    column("&plusmn;", 2, Better::Neither, |line| line.mean.map(|mean| mean.half_width())),
+    column("median", 2, Better::Less, |line| Some(line.latency.median_ms)),
+    column("sd", 2, Better::Less, |line| Some(line.latency.sd_ms)),
+    column("min", 2, Better::Neither, |line| Some(line.latency.min_ms)),
+    column("max", 2, Better::Less, |line| Some(line.latency.max_ms)),
+    column("p90", 2, Better::Less, |line| Some(line.latency.p90_ms)),
+    column("p99", 2, Better::Less, |line| Some(line.latency.p99_ms)),
+    column("p99.9", 2, Better::Less, |line| Some(line.latency.p999_ms)),
+    column("answers/s", 2, Better::More, |line| Some(line.throughput)),
+    column("errors", 0, Better::Neither, |line| Some(as_real(line.errors))),
+    column("slowdown", 2, Better::Less, |line| line.slowdown),
+    column("fairness", 3, Better::More, |line| line.fairness),
+    column("fill", 2, Better::Neither, |line| line.fill),
 ];
 
 fn lines(run: &StrategySummary) -> Vec<Line<'_>> {
-    let half = |mean: &Option<crate::estimate::Estimate>| mean.map(|mean| mean.half_width());
     let mut lines = vec![Line {
         strategy: &run.strategy,
         customer: None,
         latency: &run.latency,
-        half_ms: half(&run.mean_ms),
+        wait: run.wait_ms,
+        mean: run.mean_ms,
         throughput: run.throughput_per_second,
         errors: run.errors.total(),
         slowdown: None,
@@ -401,7 +354,8 @@ fn lines(run: &StrategySummary) -> Vec<Line<'_>> {
         strategy: &run.strategy,
         customer: Some(&customer.customer),
         latency: &customer.latency,
-        half_ms: half(&customer.mean_ms),
+        wait: customer.wait_ms,
+        mean: customer.mean_ms,
         throughput: customer.throughput_per_second,
         errors: customer.errors.total(),
         slowdown: Some(customer.mean_slowdown),

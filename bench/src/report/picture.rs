@@ -108,6 +108,9 @@ pub(crate) mod example {
         (summary, runs)
     }
 
+    /// How long the run is, and how many stretches it comes in.
+    const SECONDS: u64 = 30;
+
     fn run(workload: &Workload, strategy: &str, wait_ms: f64, random: &mut Random) -> RunRecord {
         let mut content = Content::default();
         let mut customers = Vec::new();
@@ -115,20 +118,29 @@ pub(crate) mod example {
             let mut record = CustomerRecord::default();
             let Pace::Closed { think_ms, .. } = &customer.pace else { panic!("a closed loop") };
             let mut at = Duration::ZERO;
-            while at < Duration::from_secs(30) {
+            let mut stretch = CustomerRecord::default();
+            let mut stretches = 0;
+            while at < Duration::from_secs(SECONDS) {
+                while at.as_secs() > stretches {
+                    record.merge(&std::mem::take(&mut stretch));
+                    stretches += 1;
+                }
                 customer.draw(random, &mut content);
                 let service = service_time(content.characters_max(), 1.0);
                 let wait = Duration::from_secs_f64(wait_ms * random.exponential() / 1e3);
                 let latency = service + wait + Duration::from_micros(500);
                 at += latency;
-                record.answered(at, latency, service);
+                stretch.answered(at, latency, service);
                 at += Duration::from_secs_f64(think_ms.draw(random) / 1e3);
+            }
+            for _ in stretches..SECONDS {
+                record.merge(&std::mem::take(&mut stretch));
             }
             customers.push(record);
         }
         RunRecord {
             strategy: strategy.into(),
-            elapsed: Duration::from_secs(30),
+            elapsed: Duration::from_secs(SECONDS),
             customers,
             batch_fill: Some(2.5),
         }

@@ -87,7 +87,9 @@ pub fn details(summary: &StudySummary) -> String {
         "strategy",
         "customer",
         "requests",
-        "mean ms",
+        "wait ms",
+        "+-",
+        "mean",
         "+-",
         "median",
         "sd",
@@ -104,7 +106,7 @@ pub fn details(summary: &StudySummary) -> String {
     ]);
     for run in &summary.strategies {
         let mut cells = vec![run.strategy.clone(), "all".to_owned()];
-        cells.extend(figures(&run.latency, run.mean_ms, run.throughput_per_second));
+        cells.extend(figures(&run.latency, [run.wait_ms, run.mean_ms], run.throughput_per_second));
         cells.extend([run.errors.total().to_string(), String::new()]);
         cells.push(format!("{:.3}", run.fairness));
         cells.push(run.batch_fill.map_or("-".to_owned(), figure));
@@ -112,7 +114,8 @@ pub fn details(summary: &StudySummary) -> String {
         for customer in &run.customers {
             let mut cells = vec![String::new(), customer.customer.clone()];
             let throughput = customer.throughput_per_second;
-            cells.extend(figures(&customer.latency, customer.mean_ms, throughput));
+            let means = [customer.wait_ms, customer.mean_ms];
+            cells.extend(figures(&customer.latency, means, throughput));
             cells.extend([customer.errors.total().to_string(), figure(customer.mean_slowdown)]);
             cells.extend([String::new(), String::new()]);
             table.row(cells);
@@ -121,12 +124,15 @@ pub fn details(summary: &StudySummary) -> String {
     table.render()
 }
 
-/// Count, latencies and throughput.
-fn figures(latency: &Summary, mean: Option<Estimate>, throughput: f64) -> Vec<String> {
+/// Count, wait, latencies and throughput.
+fn figures(latency: &Summary, [wait, mean]: [Option<Estimate>; 2], throughput: f64) -> Vec<String> {
     let Summary { count, mean_ms, median_ms, sd_ms, min_ms, max_ms, p90_ms, p99_ms, p999_ms } =
         *latency;
-    let mut cells = vec![count.to_string(), figure(mean_ms)];
-    cells.push(mean.map_or("-".to_owned(), |mean| figure(mean.half_width())));
+    let mut cells = vec![count.to_string()];
+    let half =
+        |mean: Option<Estimate>| mean.map_or("-".to_owned(), |mean| figure(mean.half_width()));
+    cells.push(wait.map_or("-".to_owned(), |wait| figure(wait.value)));
+    cells.extend([half(wait), figure(mean_ms), half(mean)]);
     cells.extend(
         [median_ms, sd_ms, min_ms, max_ms, p90_ms, p99_ms, p999_ms, throughput].map(figure),
     );
@@ -156,7 +162,7 @@ pub fn full(summary: &StudySummary) -> String {
 const LEGEND: &str = "
 Latencies are of requests answered well, from sending (in an open loop: from the instant at which they were due)
 to the whole answer. +- is half the 95 % confidence interval of the mean.
-slowdown: latency over the time that the request would take the backend alone, mean over requests.
+wait: latency beyond the time that the request would take the backend alone. slowdown: latency over the time that the request would take the backend alone, mean over requests.
 fairness: Jain's index over the customers' slowdowns; 1 means that all wait alike for what they ask.
 batch fill: sequences in a batch on average.
 ";

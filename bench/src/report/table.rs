@@ -162,7 +162,8 @@ pub fn full(summary: &StudySummary) -> String {
 const LEGEND: &str = "
 Latencies are of requests answered well, from sending (in an open loop: from the instant at which they were due)
 to the whole answer. +- is half the 95 % confidence interval of the mean.
-wait: latency beyond the time that the request would take the backend alone. slowdown: latency over the time that the request would take the backend alone, mean over requests.
+wait: latency beyond the time that the request would take the backend alone.
+slowdown: latency over that time, mean over requests.
 fairness: Jain's index over the customers' slowdowns; 1 means that all wait alike for what they ask.
 batch fill: sequences in a batch on average.
 ";

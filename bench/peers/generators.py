@@ -20,14 +20,15 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
-from windows import STEAL_MAX, Server, free_port, ringyard, stolen
-
+HERE = pathlib.Path(__file__).parent
+STEAL_MAX = 0.08
 NGINX = """daemon off; worker_processes 1; master_process off; pid {work}/nginx.pid; error_log {work}/error.log;
 events {{ worker_connections 4096; }}
 http {{ access_log off; keepalive_requests 1000000000;
@@ -35,14 +36,39 @@ server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ return 200 "ok"; }
 """
 
 
+def ringyard():
+    target = os.environ.get("CARGO_TARGET_DIR", HERE.parent.parent / "target")
+    path = pathlib.Path(os.environ.get("RINGYARD", pathlib.Path(target) / "release" / "ringyard"))
+    if not path.exists():
+        sys.exit("build it first: cargo build --release")
+    return str(path)
+
+
+def stolen():
+    lines = [line.split() for line in open("/proc/stat") if re.match(r"cpu[01] ", line)]
+    return [int(line[8]) for line in lines]
+
+
 def start_server(kind, work):
-    port = free_port()
+    """A server on CPU 0, and its port."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
     if kind == "nginx":
         config = pathlib.Path(work) / "nginx.conf"
         config.write_text(NGINX.format(work=work, port=port))
-        return Server(kind, [shutil.which("nginx"), "-p", work, "-c", str(config)], port)
-    command = [ringyard(), "classifier", "--cores", "0", "--listen", f"127.0.0.1:{port}", "--cost-scale", "0"]
-    return Server(kind, command, port)
+        command = [shutil.which("nginx"), "-p", work, "-c", str(config)]
+    else:
+        command = [ringyard(), "classifier", "--listen", f"127.0.0.1:{port}", "--cost-scale", "0"]
+    process = subprocess.Popen(["taskset", "-c", "0", *command], stdout=subprocess.DEVNULL)
+    for _ in range(200):
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return process, port
+        except OSError:
+            time.sleep(0.05)
+    process.kill()
+    sys.exit(f"{kind} does not listen on port {port}")
 
 
 def command_of(name, url, arguments, work):
@@ -102,13 +128,14 @@ def main():
         if not shutil.which(tool):
             sys.exit(f"{tool} is not installed (apt install {tool})")
     with tempfile.TemporaryDirectory() as work:
-        server = start_server(arguments.server, work)
-        url = f"http://127.0.0.1:{server.port}/{'' if arguments.server == 'nginx' else 'healthz'}"
+        server, port = start_server(arguments.server, work)
+        url = f"http://127.0.0.1:{port}/{'' if arguments.server == 'nginx' else 'healthz'}"
         try:
             rounds = [[window(name, url, arguments, work) for name in arguments.generators]
                       for _ in range(arguments.rounds + 1)][1:]
         finally:
-            server.stop()
+            server.terminate()
+            server.wait()
     print(f"{arguments.connections} connections, {arguments.pipeline} deep, against {arguments.server}")
     for index, name in enumerate(arguments.generators):
         pairs = [row for row in rounds if row[index]["quiet"] and row[0]["quiet"]]

@@ -10,7 +10,7 @@ const TOP: f64 = 26.0;
 const BOTTOM: f64 = 44.0;
 
 /// A logarithmic axis shows at most so many powers of ten below its highest value.
-const DECADES_MAX: f64 = 9.0;
+const DECADES_MAX: f64 = 6.0;
 
 /// How much room a chart takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,14 @@ impl Size {
         match self {
             Self::Wide => (960.0, 320.0),
             Self::Small => (400.0, 230.0),
+        }
+    }
+
+    /// The radius of a dot, and its class: where there is room, dots stand out from lines.
+    fn dot(self) -> (f64, &'static str) {
+        match self {
+            Self::Wide => (5.0, "mark"),
+            Self::Small => (3.0, "faint"),
         }
     }
 }
@@ -194,7 +202,7 @@ impl Chart {
         };
         self.draw_axes(&frame, &mut svg);
         for series in &self.series {
-            series.draw(&frame, &mut svg);
+            series.draw(&frame, self.size, &mut svg);
         }
         svg.push_str("</svg></figure>");
         svg
@@ -235,14 +243,15 @@ impl Chart {
 }
 
 impl Series {
-    fn draw(&self, frame: &Frame, svg: &mut String) {
+    fn draw(&self, frame: &Frame, size: Size, svg: &mut String) {
         let colour = self.colour % COLOURS;
         let place = |(across, up): &(f64, f64)| (frame.x(*across), frame.y(*up));
         match self.marks {
             Marks::Dots => {
-                let _ = write!(svg, "<g class=\"faint c{colour}\">");
+                let (radius, class) = size.dot();
+                let _ = write!(svg, "<g class=\"{class} c{colour}\">");
                 for (x, y) in self.points.iter().map(place) {
-                    let _ = write!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\"/>");
+                    let _ = write!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius}\"/>");
                 }
                 svg.push_str("</g>");
             }

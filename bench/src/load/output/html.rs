@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::table;
-use crate::load::report::LoadReport;
+use crate::load::report::{Interval, LoadReport};
 use crate::report::chart::{Chart, Marks, Scale, Series, Size};
 use crate::report::html::rarity;
 use crate::report::page::{escape, page};
@@ -23,8 +23,15 @@ pub fn render(report: &LoadReport) -> String {
 }
 
 fn charts(report: &LoadReport) -> Vec<(&'static str, Chart)> {
-    let over_time = |figure: fn(&crate::load::report::Interval) -> f64| {
-        let points = report.intervals.iter().map(|interval| (interval.end_s, figure(interval)));
+    // What is left over at the end is too short to have a rate of its own.
+    let usual_s = report.intervals.iter().map(|interval| interval.length_s).fold(0.0, f64::max);
+    let whole = |interval: &&Interval| interval.length_s >= usual_s / 2.0;
+    let over_time = |figure: fn(&Interval) -> f64| {
+        let points = report
+            .intervals
+            .iter()
+            .filter(whole)
+            .map(|interval| (interval.end_s, figure(interval)));
         points.collect::<Vec<_>>()
     };
     let line = |colour, name: &str, figure| Series {
@@ -135,6 +142,18 @@ mod tests {
         assert!(page.contains("http://h/?&lt;script&gt;&amp;&quot;"));
         assert!(page.contains("GENERATOR-BOUND: a &lt; b"));
         assert!(!page.contains("<script>"));
+    }
+
+    #[test]
+    fn a_rest_of_the_run_is_no_interval_in_the_charts() {
+        let mut report = example::report();
+        let charts_before = charts(&report).into_iter().map(|(_, chart)| chart.render());
+        let before: Vec<String> = charts_before.collect();
+        let last = *report.intervals.last().unwrap();
+        report.intervals.push(Interval { end_s: last.end_s + 0.01, length_s: 0.01, ..last });
+        let after: Vec<String> =
+            charts(&report).into_iter().map(|(_, chart)| chart.render()).collect();
+        assert_eq!(after, before);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -13,6 +13,12 @@ use super::server::Server;
 
 /// How long perf takes to attach itself.
 const ATTACH: Duration = Duration::from_millis(150);
+
+/// How often to ask perf to end.
+const INTERRUPTS: u32 = 50;
+
+/// How long it has to end before it is asked again.
+const INTERRUPT_EVERY: Duration = Duration::from_millis(100);
 
 /// How long to wait for a metrics page.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
@@ -42,13 +48,25 @@ pub(super) fn count<E>(
     let own_before = own();
     let requests = load();
     let own = own().zip(own_before).map(|(after, before)| after.saturating_sub(before));
-    let counted = perf.and_then(|process| {
-        let pid = process.id().to_string();
-        Command::new("kill").args(["-INT", &pid]).status().ok()?;
-        let output = process.wait_with_output().ok()?;
-        parse(&String::from_utf8_lossy(&output.stderr))
-    });
+    let counted = perf.and_then(interrupt).and_then(|output| parse(&output));
     Ok(counted.or(own).zip(Some(requests?)))
+}
+
+/// Has perf report, and returns what it says; `None` if it does not within [`INTERRUPTS`]. An interrupt that comes
+/// just before it goes to sleep is lost on it, so it gets several.
+fn interrupt(mut process: Child) -> Option<String> {
+    let pid = process.id().to_string();
+    for _ in 0..INTERRUPTS {
+        Command::new("kill").args(["-INT", &pid]).status().ok()?;
+        thread::park_timeout(INTERRUPT_EVERY);
+        if process.try_wait().ok()?.is_some() {
+            let output = process.wait_with_output().ok()?;
+            return Some(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
+    }
+    process.kill().ok()?;
+    process.wait().ok()?;
+    None
 }
 
 /// The count in `perf stat -x,`'s line for the event.

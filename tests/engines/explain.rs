@@ -11,6 +11,7 @@ pub(crate) fn answers_and_decisions(engine: Engine) {
     let behind = instant_classifier(engine);
     let config = ProxyConfig {
         explain: Explain::Always { decisions_kept: 1_000 },
+        balance: "soonest".parse().expect("there is such a policy"),
         ..ProxyConfig::new(vec![backend(behind.address)])
     };
     let server = proxy(plan(engine, 2), config);
@@ -34,6 +35,9 @@ pub(crate) fn answers_and_decisions(engine: Engine) {
         let own = list.iter().find(|decision| decision["batch"] == batch).expect("its batch");
         assert_eq!(own["members"][0]["customer"], customer.as_str());
         assert_eq!(own["actual_us"], actual_us);
+        assert_eq!(own["balance"], "soonest");
+        let chosen = own["chosen"].as_str().expect("a reason");
+        assert!(chosen.starts_with("lowest score"), "{chosen}");
     }
     server.drain();
     behind.drain();

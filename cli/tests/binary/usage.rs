@@ -160,6 +160,7 @@ fn a_port_in_use_is_refused_with_a_clear_message() {
 fn wrong_flags_are_refused_with_what_would_be_right() {
     for (arguments, expected) in [
         (&["proxy", "--strategy", "best"][..], "fcfs"),
+        (&["proxy", "--balance", "best"][..], "soonest"),
         (&["proxy", "--backend", "https://model"][..], "http://"),
         (&["classifier", "--engine", "epoll"][..], "ring and tokio"),
         (&["classifier", "--cores", "2-1"][..], "backwards"),

@@ -142,8 +142,18 @@ impl Field {
                 churn,
                 and_engines(baseline(0.80)),
             ),
-            self.case("one", "one connection, one request at a time", one, Vec::new()),
+            self.one(one),
         ]
+    }
+
+    /// What it is worth to look for work before sleeping. The generator sleeps in either case.
+    fn one(&self, shape: Shape) -> Case {
+        const NAME: &str = "ring, spinning";
+        let aim =
+            Aim::at_most(0.5, Measure::MedianRatio { of: NAME.to_owned(), to: "ring".to_owned() });
+        let mut case = self.case("one", "one connection, one request at a time", shape, vec![aim]);
+        case.entrants.push(classifier(self.place, "ring").with(NAME, "--spin 200us"));
+        case
     }
 
     /// What idle connections do to a busy one.

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use ringyard_scheduler::StrategyKind;
 use ringyard_scheduler::balance::live::LiveKind;
 use ringyard_scheduler::cost::{CostChoice, CostKind, CostModel};
+use ringyard_scheduler::limits::AGEING_COST_PER_WAIT;
+use ringyard_scheduler::{Ageing, StrategyKind};
 use ringyard_servers::front::{FrontConfig, HalfClosed};
 use ringyard_servers::limits::{
     BACKEND_CONCURRENCY, BACKEND_CONCURRENCY_CEILING, BACKEND_PIPELINE, BATCH_SEQUENCES_CEILING,
@@ -44,10 +45,20 @@ pub(crate) struct ProxyArgs {
     #[arg(default_value = "http://127.0.0.1:8001/classify", value_delimiter = ',')]
     backend: Vec<BackendUrl>,
 
-    /// In what order requests are served: fcfs (first come, first served), sjf (shortest job first), fair
-    /// (customers in turn) and others; a wrong name lists them all
-    #[arg(long, value_name = "NAME", env = "PROXY_STRATEGY", default_value_t = StrategyKind::Fcfs)]
-    strategy: StrategyKind,
+    /// In what order requests are served: fcfs (first come, first served), sjf (shortest job first), sjf-ageing (the
+    /// same, where waiting counts), fair (customers in turn) and others; a wrong name lists them all. Without it:
+    /// sjf-ageing, and fcfs with --parity
+    #[arg(long, value_name = "NAME", env = "PROXY_STRATEGY")]
+    strategy: Option<StrategyKind>,
+
+    /// Under sjf-ageing: how much less a request costs for each unit of time that it has waited. More lets long
+    /// requests wait less and short ones more
+    #[arg(long, value_name = "RATE", default_value_t = AGEING_COST_PER_WAIT, value_parser = parse_slope)]
+    ageing: f64,
+
+    /// Under sjf-ageing: how long a request waits before it goes first whatever it costs
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    ageing_max_wait: Duration,
 
     /// Which requests share a batch: fill (in the strategy's own sequence while there is room), anchor (whose turn
     /// it is, and with it those no longer), plan (for sjf, sjf-ageing and wspt, by what batches will cost),
@@ -242,13 +253,19 @@ pub(crate) fn run(arguments: &ProxyArgs) -> Result<ExitCode, CommandError> {
     let batching = &arguments.batching;
     let backends =
         arguments.backend.iter().map(BackendUrl::resolve).collect::<Result<Vec<_>, _>>()?;
+    let defaults = ProxyConfig::new(backends);
     let config = ProxyConfig {
         balance: batching.balance,
         backend_concurrency: batching.backend_concurrency,
         backend_pipeline: batching.backend_pipeline,
         concurrency_rule: batching.adaptive_concurrency.into(),
         shedding: batching.shedding.into(),
-        strategy: arguments.strategy,
+        strategy: match (arguments.strategy, arguments.parity) {
+            (Some(strategy), _) => strategy,
+            (None, true) => StrategyKind::Fcfs,
+            (None, false) => defaults.strategy,
+        },
+        ageing: Ageing { cost_per_wait: arguments.ageing, wait_max: arguments.ageing_max_wait },
         composition: arguments.composition,
         cost: arguments.costs.setting(),
         splitting: if batching.split_requests { Splitting::Apart } else { Splitting::Together },
@@ -264,7 +281,7 @@ pub(crate) fn run(arguments: &ProxyArgs) -> Result<ExitCode, CommandError> {
             true => Explain::Always { decisions_kept: arguments.max_decisions },
             false => Explain::Never,
         },
-        ..ProxyConfig::new(backends)
+        ..defaults
     };
     let config = if arguments.parity { config.with_parity() } else { config };
     let front = FrontConfig {

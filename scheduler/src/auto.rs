@@ -5,7 +5,7 @@
 //!
 //! * *lengths differ*: how widely the costs of recent jobs spread. Without it there is nothing to gain by
 //!   serving the short ones first.
-//! * *crowded*: how many customers are backlogged. With several, they should share.
+//! * *crowded*: how often several customers are backlogged at once. Then they should share.
 //! * *tail slow*: how many of the recent jobs took many times as long as they would have alone. It is what
 //!   shortest-first does to the long ones.
 //!
@@ -18,7 +18,7 @@ use ringyard_time::Time;
 use crate::cost::Cost;
 use crate::job::Job;
 use crate::limits::{
-    AUTO_CUSTOMERS, AUTO_DISPERSION, AUTO_DWELL, AUTO_FORGETTING, AUTO_SLOW_PART,
+    AUTO_CROWDED, AUTO_CUSTOMERS, AUTO_DISPERSION, AUTO_DWELL, AUTO_FORGETTING, AUTO_SLOW_PART,
     AUTO_SLOWDOWN_HIGH,
 };
 use crate::strategy::StrategyKind;
@@ -84,8 +84,8 @@ pub(crate) struct Auto {
     costs: [f64; 3],
     /// Discounted count of jobs that were served, and of those among them that were slow.
     served: [f64; 2],
-    /// Discounted count of decisions, and sum of the customers backlogged at each.
-    customers: [f64; 2],
+    /// Discounted count of decisions, and of those among them that found a crowd.
+    crowds: [f64; 2],
     lengths_differ: bool,
     crowded: bool,
     tail_slow: bool,
@@ -99,7 +99,7 @@ impl Auto {
             since: None,
             costs: [0.0; 3],
             served: [0.0; 2],
-            customers: [0.0; 2],
+            crowds: [0.0; 2],
             lengths_differ: false,
             crowded: false,
             tail_slow: false,
@@ -121,15 +121,15 @@ impl Auto {
 
     /// The strategy to switch to, if it is to be another. `backlogged` customers have jobs queued.
     pub(crate) fn decide(&mut self, backlogged: usize, now: Time) -> Option<AutoSwitch> {
-        let backlogged = f64::from(u32::try_from(backlogged).unwrap_or(u32::MAX));
-        remember(&mut self.customers, [1.0, backlogged]);
+        let crowd = backlogged >= AUTO_CUSTOMERS;
+        remember(&mut self.crowds, [1.0, f64::from(u8::from(crowd))]);
         let since = *self.since.get_or_insert(now);
         if now.since(since) < AUTO_DWELL {
             return None;
         }
         self.lengths_differ = AUTO_DISPERSION.judge(self.dispersion(), self.lengths_differ);
-        let customers = self.customers[1] / self.customers[0];
-        self.crowded = AUTO_CUSTOMERS.judge(customers, self.crowded);
+        let crowds = self.crowds[1] / self.crowds[0];
+        self.crowded = AUTO_CROWDED.judge(crowds, self.crowded);
         let slow_part = self.served[1] / self.served[0].max(1.0);
         self.tail_slow = AUTO_SLOW_PART.judge(slow_part, self.tail_slow);
         let (to, reason) = match (self.crowded, self.lengths_differ, self.tail_slow) {
@@ -211,12 +211,16 @@ mod tests {
         let slow = Phase { costs_ms: &[1, 1, 1, 1, 1, 1, 1, 200], backlogged: 1, waited_ms: 900 };
         let crowded = Phase { costs_ms: &[1, 1, 1, 1, 1, 1, 1, 200], backlogged: 9, waited_ms: 1 };
         let calm = Phase { costs_ms: &[10, 11], backlogged: 1, waited_ms: 0 };
+        let two = Phase { costs_ms: &[10, 11], backlogged: 2, waited_ms: 0 };
+        let calm_again = Phase { costs_ms: &[10, 11], backlogged: 1, waited_ms: 0 };
         check(&[
             (alike, StrategyKind::Fcfs, None),
             (differ, StrategyKind::Sjf, Some(AutoReason::LengthsDiffer)),
             (slow, StrategyKind::SjfAgeing, Some(AutoReason::TailSlow)),
             (crowded, StrategyKind::Fair, Some(AutoReason::Crowded)),
             (calm, StrategyKind::Fcfs, Some(AutoReason::LengthsAlike)),
+            (two, StrategyKind::Fair, Some(AutoReason::Crowded)),
+            (calm_again, StrategyKind::Fcfs, Some(AutoReason::LengthsAlike)),
         ]);
     }
 

@@ -127,6 +127,11 @@ impl Jobs {
         self.arrivals.first()
     }
 
+    /// The job that has been queued for the shortest time.
+    pub(crate) fn newest(&self) -> Option<JobIndex> {
+        self.arrivals.last()
+    }
+
     /// All queued jobs, oldest first.
     pub(crate) fn by_arrival(&self) -> impl Iterator<Item = JobIndex> + '_ {
         self.arrivals.iter(&self.links)

@@ -53,6 +53,11 @@ impl List {
         (self.head != NONE).then_some(self.head)
     }
 
+    /// The last element.
+    pub(crate) fn last(&self) -> Option<u32> {
+        (self.tail != NONE).then_some(self.tail)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.head == NONE
     }
@@ -107,6 +112,7 @@ mod tests {
         }
         assert_eq!(list.iter(&links).collect::<Vec<_>>(), left);
         assert_eq!(list.first(), left.first().copied());
+        assert_eq!(list.last(), left.last().copied());
         assert_eq!(list.is_empty(), left.is_empty());
         list.push_back(&mut links, removed[0]);
         assert_eq!(list.iter(&links).last(), Some(removed[0]));

@@ -2,14 +2,14 @@
 
 use ringyard_time::Time;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Extent};
 use crate::by_length::ByLength;
 use crate::config::SchedulerConfig;
 use crate::cost::share::Divider;
 use crate::cost::{BatchShape, Cost, CostModel};
 use crate::job::{CustomerId, CustomerTerms, Job, JobId, JobSpec};
 use crate::jobs::{JobIndex, Jobs};
-use crate::order::{self, Order};
+use crate::order::{self, Order, Patience};
 use crate::strategy::StrategyKind;
 
 /// Jobs and their order, kept in step.
@@ -20,6 +20,9 @@ pub(crate) struct Queue {
     /// Kept only for compositions that ask for it.
     by_length: Option<ByLength>,
     divider: Divider,
+    patience: Patience,
+    /// Up to which length what batches cost is known.
+    known_longest: Option<u32>,
     /// Jobs served, as opposed to removed, since the last batch was settled.
     turns: usize,
     /// Counts the jobs that came and went, and the switches.
@@ -31,7 +34,16 @@ impl Queue {
         let mut jobs = Jobs::default();
         jobs.set_cost_model(config.cost_model);
         let order = order::build(kind, config, &jobs, Time::ZERO);
-        Self { jobs, order, by_length: None, divider: Divider::default(), turns: 0, version: 0 }
+        Self {
+            jobs,
+            order,
+            by_length: None,
+            divider: Divider::default(),
+            patience: Patience::default(),
+            known_longest: None,
+            turns: 0,
+            version: 0,
+        }
     }
 
     pub(crate) fn jobs(&self) -> &Jobs {
@@ -41,6 +53,31 @@ impl Queue {
     /// From now on; jobs already in an order that keeps them by cost stay where they are.
     pub(crate) fn set_cost_model(&mut self, model: CostModel) {
         self.jobs.set_cost_model(model);
+    }
+
+    pub(crate) fn set_patience(&mut self, patience: Patience) {
+        if patience != self.patience {
+            self.patience = patience;
+            self.order.set_patience(patience);
+        }
+    }
+
+    pub(crate) fn set_known_longest(&mut self, longest: Option<u32>) {
+        self.known_longest = longest;
+    }
+
+    /// Whether a batch that leaves now is done when it must be, as far as is known.
+    pub(crate) fn is_in_time(&self, now: Time, batch: &Extent) -> bool {
+        let (Some(deadline), Some(known)) = (batch.deadline, self.known_longest) else {
+            return true;
+        };
+        let took = self.jobs.cost_model().cost(&batch.shape).duration();
+        batch.shape.longest > known || now + took <= deadline
+    }
+
+    /// Whether a job would come too late even if it left now and alone.
+    pub(crate) fn is_late(&self, index: JobIndex, now: Time) -> bool {
+        !self.is_in_time(now, &Extent::default().with(&self.jobs.job(index).spec))
     }
 
     pub(crate) fn set_terms(&mut self, customer: CustomerId, terms: CustomerTerms) {
@@ -60,6 +97,7 @@ impl Queue {
     /// Puts another order in force over the same jobs.
     pub(crate) fn reorder(&mut self, kind: StrategyKind, config: &SchedulerConfig, now: Time) {
         self.order = order::build(kind, config, &self.jobs, now);
+        self.order.set_patience(self.patience);
         self.version += 1;
     }
 
@@ -90,6 +128,17 @@ impl Queue {
     /// Whose turn it is.
     pub(crate) fn first(&mut self, now: Time) -> Option<JobIndex> {
         self.order.first(&self.jobs, now)
+    }
+
+    /// Whose turn it is, once those who would come too late are out of the queue and among the batch's late ones.
+    pub(crate) fn first_in_time(&mut self, now: Time, batch: &mut Batch) -> Option<JobIndex> {
+        loop {
+            let index = self.first(now)?;
+            if !self.is_late(index, now) {
+                return Some(index);
+            }
+            batch.late.push(self.remove(index));
+        }
     }
 
     /// Takes out the job whose turn it is, and passes the turn on.

@@ -15,6 +15,7 @@ use crate::cost::{BatchShape, CostModel};
 use crate::job::{CustomerId, CustomerTerms, Job, JobId, JobSpec};
 use crate::jobs::Backlog;
 use crate::limits::JOB_INDICES;
+use crate::order::Patience;
 use crate::queue::Queue;
 use crate::strategy::StrategyKind;
 
@@ -86,14 +87,27 @@ impl Scheduler {
     /// A batch is incomplete while everything queued would go into the slot and leave room; otherwise it is
     /// full, or the next job would not have fitted. It is held until the oldest queued job has waited for
     /// the linger time. A job with more sequences than the slot takes forms a batch of its own.
+    ///
+    /// Where costs are known ([`Scheduler::set_known_longest`]), nobody is served who would come too late: those who
+    /// would even if they left now and alone are handed out as [`Batch::late`], batch or none, and nobody joins who
+    /// would make another member late or be made late himself.
     pub fn pop_batch(&mut self, now: Time, slot: &Slot, batch: &mut Batch) -> bool {
         batch.clear();
         if self.next_deadline(slot).is_none_or(|due| due > now) {
             return false;
         }
         self.consider(now);
-        self.composition.compose(&mut self.queue, now, slot, batch);
-        assert!(!batch.is_empty(), "a composition takes at least one job of a queue that has one");
+        while batch.is_empty() && !self.is_empty() {
+            let left = self.len();
+            self.composition.compose(&mut self.queue, now, slot, batch);
+            assert!(
+                self.len() < left,
+                "a composition takes at least one job of a queue that has one"
+            );
+        }
+        if batch.is_empty() {
+            return false;
+        }
         self.queue.settle(batch);
         let model = *self.queue.jobs().cost_model();
         batch.price(&model);
@@ -197,6 +211,25 @@ impl Scheduler {
     /// differ. Jobs that a strategy keeps in order of cost stay in the order of when they were pushed.
     pub fn set_cost_model(&mut self, model: CostModel) {
         self.queue.set_cost_model(model);
+    }
+
+    /// What batches are expected to cost at present.
+    #[must_use]
+    pub fn cost_model(&self) -> &CostModel {
+        self.queue.jobs().cost_model()
+    }
+
+    /// Says up to which length what batches cost is known well enough to tell who would come too late; by default
+    /// up to none, and nobody is late.
+    pub fn set_known_longest(&mut self, longest: Option<u32>) {
+        self.queue.set_known_longest(longest);
+    }
+
+    /// Says whether there is more to do than can be done. Then, among jobs that a strategy serves by arrival, all of
+    /// them or each customer's, the newest goes first: who comes now can still be served in time.
+    pub fn set_crowded(&mut self, crowded: bool) {
+        let patience = if crowded { Patience::NewestFirst } else { Patience::OldestFirst };
+        self.queue.set_patience(patience);
     }
 
     /// Jobs queued.

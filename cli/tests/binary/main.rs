@@ -4,6 +4,7 @@ mod process;
 
 mod analyze;
 mod compare;
+mod reload;
 mod soak;
 mod usage;
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 /// A server, killed when the test is over.
@@ -12,13 +12,25 @@ pub(crate) struct Process {
     /// What it printed when it began to serve.
     pub(crate) line: String,
     pub(crate) address: SocketAddr,
+    /// What it says on standard error, where that is listened to.
+    errors: Option<BufReader<ChildStderr>>,
 }
 
 impl Process {
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::launch(arguments, Stdio::inherit())
+    }
+
+    /// As [`Process::start`]; [`Process::next_error`] has what it says on standard error.
+    pub(crate) fn start_heard(arguments: &[&str]) -> Self {
+        Self::launch(arguments, Stdio::piped())
+    }
+
+    fn launch(arguments: &[&str], errors: Stdio) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_ringyard"))
             .args(arguments)
             .stdout(Stdio::piped())
+            .stderr(errors)
             .spawn()
             .expect("the binary runs");
         let mut line = String::new();
@@ -28,7 +40,19 @@ impl Process {
             .split_once("http://")
             .and_then(|(_, rest)| rest.split(' ').next()?.parse().ok())
             .unwrap_or_else(|| panic!("no address in {line:?}"));
-        Self { child, line, address }
+        let errors = child.stderr.take().map(BufReader::new);
+        Self { child, line, address, errors }
+    }
+
+    /// The next message on standard error, once it ends in `end`.
+    pub(crate) fn next_error(&mut self, end: &str) -> String {
+        let errors = self.errors.as_mut().expect("standard error is listened to");
+        let mut message = String::new();
+        while !message.trim_end().ends_with(end) {
+            let count = errors.read_line(&mut message).expect("text");
+            assert!(count > 0, "it ended after {message:?}");
+        }
+        message
     }
 
     pub(crate) fn signal(&self, name: &str) {

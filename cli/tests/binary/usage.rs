@@ -13,7 +13,7 @@ use crate::process::Process;
 const CLIENTS: usize = 32;
 
 /// Runs the binary to its end: its exit status and what it said on standard error.
-fn run(arguments: &[&str]) -> (Option<i32>, String) {
+pub(crate) fn run(arguments: &[&str]) -> (Option<i32>, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_ringyard")).args(arguments).output();
     let output = output.expect("the binary runs");
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())

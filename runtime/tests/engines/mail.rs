@@ -1,13 +1,17 @@
 //! What cores say to one another.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use ringyard_runtime::app::{CoreIndex, Event, Time};
+use ringyard_runtime::launch::launch_with_workers;
 use ringyard_runtime::plan::{EngineKind, Plan};
 
-use crate::harness::{cpus, next, plan, start, wait_until};
+use crate::harness::{
+    ask, connect, cpus, next, plan, scripted, start, wait_until, wait_until_idle,
+};
 
 fn plan_with_cores(engine: EngineKind, cores: usize) -> Plan {
     Plan { cores: cpus(cores), listen: Vec::new(), ..plan(engine) }
@@ -56,6 +60,50 @@ fn pass_round(plan: Plan) {
     assert_eq!((next(&reports), next(&reports)), (ROUNDS, ROUNDS + 1));
     let wakeups: u64 = running.counters().iter().map(|counters| counters.wakeups.get()).sum();
     assert!(wakeups > 0, "nobody ever slept");
+}
+
+pub(crate) fn workers_are_reached_by_mail_and_by_nobody_else(engine: EngineKind) {
+    const CLIENTS: u8 = 12;
+    let plan = Plan { cores: cpus(2), ..plan(engine) };
+    let workers = [None, Some(cpus(1)[0]), None];
+    let (report, reports) = mpsc::channel();
+    // A serving core has one of the three workers double the byte that its client sends.
+    let running = launch_with_workers(plan, &workers, move |context| {
+        assert_eq!(context.cores(), 5);
+        let report = report.clone();
+        let own = context.core;
+        let mut clients = HashMap::new();
+        scripted(move |_, event: Event<'_, u64>, commands| match event {
+            Event::Received { conn, bytes } => {
+                let number = bytes[0];
+                clients.insert(u64::from(number) * 2, conn);
+                commands.mail(CoreIndex(2 + u16::from(number % 3)), u64::from(number));
+            }
+            Event::Mail { from, message } if own.0 >= 2 => {
+                report.send(own).unwrap();
+                commands.mail(from, message * 2);
+            }
+            Event::Mail { message, .. } => {
+                commands.send(clients[&message], &[u8::try_from(message).unwrap()]);
+            }
+            Event::PeerClosed { conn } => commands.close(conn),
+            Event::Drain => commands.finished(),
+            _ => {}
+        })
+    });
+    let running = running.unwrap();
+    for number in 1..=CLIENTS {
+        assert_eq!(ask(&mut connect(&running), &[number], 1), [number * 2]);
+    }
+    let heard: HashSet<CoreIndex> = (0..CLIENTS).map(|_| next(&reports)).collect();
+    assert_eq!(heard, [2, 3, 4].map(CoreIndex).into());
+    let accepted: Vec<u64> =
+        running.counters().iter().map(|counters| counters.accepted.get()).collect();
+    assert_eq!(accepted[2..], [0, 0, 0]);
+    assert_eq!(accepted.iter().sum::<u64>(), u64::from(CLIENTS));
+    wait_until_idle(&running);
+    running.drain();
+    assert!(running.wait().unwrap().is_clean());
 }
 
 pub(crate) fn mail_to_a_full_mailbox_returns_in_the_same_turn(engine: EngineKind) {

@@ -65,6 +65,7 @@ scenarios! {
     mail:
         mail_between_cores_keeps_its_order_and_wakes_sleepers,
         cores_that_spin_before_they_sleep_miss_no_mail,
+        workers_are_reached_by_mail_and_by_nobody_else,
         mail_to_a_full_mailbox_returns_in_the_same_turn;
     time:
         the_first_turn_ends_with_a_deadline,

@@ -23,19 +23,22 @@ impl Composition for Anchor {
     }
 
     fn compose(&mut self, queue: &mut Queue, now: Time, slot: &Slot, batch: &mut Batch) {
-        let Some(anchor) = queue.first(now) else { return };
+        let Some(anchor) = queue.first_in_time(now, batch) else { return };
         let longest = queue.jobs().job(anchor).spec.longest;
         batch.push(queue.serve(anchor));
 
         self.riders.clear();
+        let mut extent = batch.extent();
         let mut room = slot.sequences_max.saturating_sub(batch.sequences);
         let mut looks = queue.by_length().downwards(longest).take(RIDERS_LOOKED_AT_MAX);
         while room > 0
             && let Some(index) = looks.next()
         {
             let spec = &queue.jobs().job(index).spec;
-            if spec.longest <= longest && spec.sequences <= room {
+            let joined = extent.with(spec);
+            if spec.longest <= longest && spec.sequences <= room && queue.is_in_time(now, &joined) {
                 room -= spec.sequences;
+                extent = joined;
                 self.riders.push(index);
             }
         }

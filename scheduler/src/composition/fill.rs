@@ -1,4 +1,4 @@
-//! Fill: jobs in the order's own sequence for as long as the next one fits.
+//! Fill: jobs in the order's own sequence for as long as the next one fits, and makes nobody come too late.
 //!
 //! The first that does not fit ends the batch, even if a later one would: nobody is overtaken for the sake of
 //! a fuller batch. It takes no account of what mixing lengths costs.
@@ -14,9 +14,12 @@ pub(crate) struct Fill;
 
 impl Composition for Fill {
     fn compose(&mut self, queue: &mut Queue, now: Time, slot: &Slot, batch: &mut Batch) {
-        while let Some(index) = queue.first(now)
-            && batch.has_room_for(&queue.jobs().job(index).spec, slot)
-        {
+        while let Some(index) = queue.first_in_time(now, batch) {
+            let spec = &queue.jobs().job(index).spec;
+            let fits = batch.has_room_for(spec, slot);
+            if !fits || !queue.is_in_time(now, &batch.extent().with(spec)) {
+                return;
+            }
             batch.push(queue.serve(index));
         }
     }

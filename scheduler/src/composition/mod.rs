@@ -71,7 +71,7 @@ pub(crate) trait Composition: Debug + Send {
         false
     }
 
-    /// Moves at least one job from a queue that is not empty into an empty batch.
+    /// Moves at least one job from a queue that is not empty into an empty batch, or to those that are late.
     fn compose(&mut self, queue: &mut Queue, now: Time, slot: &Slot, batch: &mut Batch);
 
     #[cfg(test)]

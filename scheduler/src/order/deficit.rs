@@ -11,8 +11,8 @@
 
 use ringyard_time::Time;
 
-use super::Order;
 use super::flows::{Change, Flows};
+use super::{Order, Patience};
 use crate::cost::Cost;
 use crate::job::CustomerId;
 use crate::jobs::{JobIndex, Jobs};
@@ -103,6 +103,10 @@ impl Order for Deficit {
             let balance = &mut self.accounts[customer.0 as usize].balance;
             *balance += i128::from(advance.0) - i128::from(share.0);
         }
+    }
+
+    fn set_patience(&mut self, patience: Patience) {
+        self.flows.set_patience(patience);
     }
 
     #[cfg(test)]

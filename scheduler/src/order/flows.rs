@@ -1,5 +1,6 @@
 //! The jobs of each customer in order of arrival: what every order by customer has in common.
 
+use super::Patience;
 use crate::jobs::{JobIndex, Jobs};
 use crate::list::{Links, List};
 
@@ -10,6 +11,7 @@ pub(super) struct Flows {
     queues: Vec<List>,
     /// Neighbours of jobs within `queues`.
     links: Links,
+    patience: Patience,
 }
 
 /// Whether a customer's queue went from empty to not empty, or back.
@@ -42,9 +44,17 @@ impl Flows {
         (customer, if queue.is_empty() { Change::Backlog } else { Change::None })
     }
 
-    /// A customer's oldest job.
+    /// A customer's job that comes first.
     pub(super) fn head(&self, customer: u32) -> Option<JobIndex> {
-        self.queues.get(customer as usize)?.first()
+        let queue = self.queues.get(customer as usize)?;
+        match self.patience {
+            Patience::OldestFirst => queue.first(),
+            Patience::NewestFirst => queue.last(),
+        }
+    }
+
+    pub(super) fn set_patience(&mut self, patience: Patience) {
+        self.patience = patience;
     }
 
     #[cfg(test)]

@@ -26,6 +26,16 @@ use crate::strategy::StrategyKind;
 use keyed::Keyed;
 use virtual_time::{Lift, VirtualTime};
 
+/// Which of several jobs comes first where an order goes by arrival.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// The oldest.
+    #[default]
+    OldestFirst,
+    /// The newest: of those who have waited long in a crowd many have waited in vain.
+    NewestFirst,
+}
+
 /// An exchangeable rule for whose turn it is.
 ///
 /// `jobs` is the table that the indices refer to; a job is in it from before its [`Order::insert`] until
@@ -54,6 +64,9 @@ pub(crate) trait Order: Debug + Send {
     /// `advance`, which is nothing where the job rode along.
     fn charge(&mut self, _jobs: &Jobs, _customer: CustomerId, _advance: Cost, _share: Cost) {}
 
+    /// Among jobs that it serves by arrival, which come first from now on.
+    fn set_patience(&mut self, _patience: Patience) {}
+
     #[cfg(test)]
     fn capacities(&self, into: &mut Vec<usize>);
 }
@@ -66,7 +79,7 @@ pub(crate) fn build(
     now: Time,
 ) -> Box<dyn Order> {
     let mut order: Box<dyn Order> = match kind {
-        StrategyKind::Fcfs => Box::new(arrival::Arrival),
+        StrategyKind::Fcfs => Box::<arrival::Arrival>::default(),
         StrategyKind::Sjf => Box::new(Keyed::new(keyed::Shortest)),
         StrategyKind::Fair if config.fair == FairRule::Deficit => {
             Box::<deficit::Deficit>::default()

@@ -8,8 +8,8 @@
 
 use ringyard_time::Time;
 
-use super::Order;
 use super::flows::{Change, Flows};
+use super::{Order, Patience};
 use crate::jobs::{JobIndex, Jobs};
 use crate::list::{Links, List};
 
@@ -47,6 +47,10 @@ impl Order for RoundRobin {
         if change == Change::Backlog {
             self.ring.remove(&mut self.links, customer);
         }
+    }
+
+    fn set_patience(&mut self, patience: Patience) {
+        self.flows.set_patience(patience);
     }
 
     #[cfg(test)]

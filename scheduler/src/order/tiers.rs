@@ -6,8 +6,8 @@
 
 use ringyard_time::Time;
 
-use super::Order;
 use super::deficit::Deficit;
+use super::{Order, Patience};
 use crate::cost::Cost;
 use crate::job::CustomerId;
 use crate::jobs::{JobIndex, Jobs};
@@ -95,6 +95,12 @@ impl Order for Tiers {
 
     fn charge(&mut self, jobs: &Jobs, customer: CustomerId, advance: Cost, share: Cost) {
         self.tiers[tier_of(jobs, customer)].customers.charge(jobs, customer, advance, share);
+    }
+
+    fn set_patience(&mut self, patience: Patience) {
+        for tier in &mut self.tiers {
+            tier.customers.set_patience(patience);
+        }
     }
 
     #[cfg(test)]

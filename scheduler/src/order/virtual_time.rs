@@ -7,9 +7,9 @@
 
 use ringyard_time::Time;
 
-use super::Order;
 use super::flows::{Change, Flows};
 use super::heap::Heap;
+use super::{Order, Patience};
 use crate::cost::Cost;
 use crate::job::CustomerId;
 use crate::jobs::{JobIndex, Jobs};
@@ -143,6 +143,10 @@ impl Order for VirtualTime {
             self.heap.remove(customer);
             self.heap.insert(customer, key);
         }
+    }
+
+    fn set_patience(&mut self, patience: Patience) {
+        self.flows.set_patience(patience);
     }
 
     #[cfg(test)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ringyard_scheduler::balance::live::LiveKind;
 use ringyard_scheduler::cost::CostModel;
-use ringyard_scheduler::{CompositionKind, FairRule, StrategyKind};
+use ringyard_scheduler::{Ageing, CompositionKind, FairRule, StrategyKind};
 
 use super::terms::{Books, CustomerBook};
 use crate::limits::{
@@ -153,8 +153,11 @@ pub struct ProxyConfig {
     pub concurrency_rule: ConcurrencyRule,
     /// What becomes of those who have waited long already. Default: they go on waiting.
     pub shedding: Shedding,
-    /// The strategy at the start. Default `fcfs`.
+    /// The strategy at the start. Default `sjf-ageing`, which with planned batches has the least mean wait and bounds
+    /// the longest.
     pub strategy: StrategyKind,
+    /// How waiting requests come forward under `sjf-ageing`.
+    pub ageing: Ageing,
     /// What `fair` means. Default: by weight, where everybody pays its share of what batches cost.
     pub fair: FairRule,
     /// Which requests share a batch. Default `auto`.
@@ -198,7 +201,8 @@ impl ProxyConfig {
             backend_pipeline: BACKEND_PIPELINE,
             concurrency_rule: ConcurrencyRule::default(),
             shedding: Shedding::default(),
-            strategy: StrategyKind::Fcfs,
+            strategy: StrategyKind::SjfAgeing,
+            ageing: Ageing::default(),
             fair: FairRule::Deficit,
             composition: CompositionChoice::default(),
             cost: CostSetting::default(),

@@ -44,14 +44,19 @@ impl CostBook {
     /// A model says little of what lies far beyond all that it has seen, and what is refused for what it says
     /// would never prove it wrong.
     pub(super) fn known_cost(&self, shape: &BatchShape) -> Option<Cost> {
-        let known = match &self.learner {
-            None => true,
-            Some(learner) => {
-                learner.observations() >= COST_OBSERVATIONS_MIN
-                    && u64::from(shape.longest) <= 2 * u64::from(self.longest_seen)
-            }
-        };
+        let known = self.known_longest().is_some_and(|longest| shape.longest <= longest);
         known.then(|| self.model.cost(shape))
+    }
+
+    /// Up to which length costs are known; `None` where they are not.
+    pub(super) fn known_longest(&self) -> Option<u32> {
+        match &self.learner {
+            None => Some(u32::MAX),
+            Some(learner) => {
+                let known = learner.observations() >= COST_OBSERVATIONS_MIN;
+                known.then(|| self.longest_seen.saturating_mul(2))
+            }
+        }
     }
 
     fn observe(&mut self, shape: &BatchShape, predicted: Cost, took: Duration) {

@@ -28,7 +28,7 @@ use super::admission::{Load, Pace};
 use super::backlog::Backlog;
 use super::balance::Balancer;
 use super::board::ProxyBoard;
-use super::config::{CompositionChoice, ProxyConfig, Shedding};
+use super::config::{CompositionChoice, CostSetting, ProxyConfig, Shedding};
 use super::costs::Costs;
 use super::customers::Customers;
 use super::decisions::Decisions;
@@ -152,7 +152,7 @@ impl Dispatcher {
             composition: composition_in_force(config.composition, config.strategy, model.kind()),
             cost_model: model,
             fair: config.fair,
-            ..SchedulerConfig::default()
+            ageing: config.ageing,
         });
         board.put_up_backends(&config.backends);
         (0..config.backends.len()).for_each(|backend| {
@@ -338,13 +338,9 @@ impl Dispatcher {
         while let Some(lane) = self.find_lane(now) {
             self.shed(now, commands);
             let mut batch = std::mem::take(&mut self.batch);
-            let model = self.costs.backend(self.lanes.backend_of(lane)).model();
-            self.scheduler.set_cost_model(model);
-            self.compose_anew(model.kind());
-            let switch = self.scheduler.last_switch();
-            let found = self.scheduler.pop_batch(now, &self.slot(), &mut batch);
-            self.note_own_switch(switch);
-            if found {
+            let is_due = self.compose(now, lane, &mut batch);
+            self.refuse_late(now, &mut batch, commands);
+            if !batch.is_empty() {
                 self.dispatch(now, lane, &batch, commands);
                 if let Some(before) = self.left_behind_at {
                     self.codel.record(now.since(before));
@@ -352,7 +348,7 @@ impl Dispatcher {
                 self.left_behind_at = (!self.scheduler.is_empty()).then_some(now);
             }
             self.batch = batch;
-            if !found {
+            if !is_due {
                 break;
             }
         }
@@ -363,6 +359,22 @@ impl Dispatcher {
     fn find_lane(&mut self, now: Time) -> Option<usize> {
         let backend = self.balancer.choose(now, self.lanes.can_take())?;
         self.lanes.find_idle(backend)
+    }
+
+    /// Composes the next batch for a lane. `false` where none is due, though some may be late.
+    fn compose(&mut self, now: Time, lane: usize, batch: &mut Batch) -> bool {
+        let book = self.costs.backend(self.lanes.backend_of(lane));
+        let (model, known_longest) = (book.model(), book.known_longest());
+        // Nobody else waits: it is tried whatever is predicted, or no prediction would ever be proved wrong.
+        let tries =
+            self.scheduler.len() <= 1 && matches!(self.config.cost, CostSetting::Learned(_));
+        self.scheduler.set_known_longest(if tries { None } else { known_longest });
+        self.scheduler.set_cost_model(model);
+        self.compose_anew(model.kind());
+        let switch = self.scheduler.last_switch();
+        let found = self.scheduler.pop_batch(now, &self.slot(), batch);
+        self.note_own_switch(switch);
+        found
     }
 
     fn slot(&self) -> Slot {

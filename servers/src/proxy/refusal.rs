@@ -18,6 +18,8 @@ pub(super) enum Reason {
     DeadlineTooNear,
     /// Even alone it takes longer than it may.
     NeverInTime,
+    /// When its turn had come, it would have come too late.
+    TooLate,
     /// It has waited while those who came later are served in time.
     Shed,
     /// However empty the queue, there is no room for it.
@@ -38,12 +40,13 @@ pub(super) enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::QueueFull,
         Self::BytesFull,
         Self::WaitTooLong,
         Self::DeadlineTooNear,
         Self::NeverInTime,
+        Self::TooLate,
         Self::Shed,
         Self::NeverFits,
         Self::CustomerQueue,
@@ -62,6 +65,7 @@ impl Reason {
             Self::WaitTooLong => "wait-too-long",
             Self::DeadlineTooNear => "deadline-too-near",
             Self::NeverInTime => "never-in-time",
+            Self::TooLate => "too-late",
             Self::Shed => "shed",
             Self::NeverFits => "never-fits",
             Self::CustomerQueue => "customer-queue",
@@ -76,7 +80,7 @@ impl Reason {
     /// What it is answered with.
     pub(super) const fn status(self) -> Status {
         match self {
-            Self::NeverInTime => Status::GATEWAY_TIMEOUT,
+            Self::NeverInTime | Self::TooLate => Status::GATEWAY_TIMEOUT,
             Self::Unreachable => Status::BAD_GATEWAY,
             Self::NeverFits => Status::CONTENT_TOO_LARGE,
             Self::CustomerQueue | Self::CustomerBytes | Self::CustomerWork | Self::CustomerRate => {
@@ -99,6 +103,9 @@ impl Reason {
             }
             Self::NeverInTime => {
                 "Downstream service too slow: this takes longer than its deadline allows"
+            }
+            Self::TooLate => {
+                "Downstream service too slow: no answer was to be had within the deadline any more"
             }
             Self::Shed => "Overloaded: waited too long in the queue; try again later",
             Self::NeverFits => {

@@ -2,8 +2,9 @@
 //!
 //! A queue in which even the one that has waited longest is served soon is healthy. If it has stood for longer
 //! than [`CODEL_INTERVAL_BATCHES`] batches take, whoever has waited for more than [`CODEL_TARGET_BATCHES`] of
-//! them is refused, which leaves the newest, who can still be answered soon: last come, first served in effect.
-//! Both times are counted in batches, so that what is called soon follows what the backends can do.
+//! them is refused, and of the others the newest is served first where the strategy goes by arrival: it can still be
+//! answered soon. That lasts until for as long again nobody has waited too long. Both times are counted in batches,
+//! so that what is called soon follows what batches cost.
 
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub(super) struct Codel {
     batches: f64,
     /// Since when the oldest has waited for too long.
     above_since: Option<Time>,
+    /// Until when it counts as standing, if nobody waits for too long any more.
+    stands_until: Option<Time>,
 }
 
 impl Codel {
@@ -37,17 +40,26 @@ impl Codel {
         Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
     }
 
-    /// How long somebody may have waited and still be served; `None` for however long. `oldest` is the
-    /// arrival of the one that has waited longest, at a time when a batch could leave.
+    /// How long somebody may have waited and still be served; `None` for however long, where the queue does not
+    /// stand. `oldest` is the arrival of the one that has waited longest, at a time when a batch could leave.
     pub(super) fn wait_max(&mut self, oldest: Option<Time>, now: Time) -> Option<Duration> {
-        let target = self.batches_take(CODEL_TARGET_BATCHES).max(CODEL_TARGET_MIN);
-        if oldest.is_none_or(|arrived| now.since(arrived) <= target) {
-            self.above_since = None;
+        let Some(arrived) = oldest else {
+            (self.above_since, self.stands_until) = (None, None);
             return None;
-        }
-        let since = *self.above_since.get_or_insert(now);
+        };
+        let target = self.batches_take(CODEL_TARGET_BATCHES).max(CODEL_TARGET_MIN);
         let interval = self.batches_take(CODEL_INTERVAL_BATCHES).max(CODEL_TARGET_MIN);
-        (now.since(since) >= interval).then_some(target)
+        let stands = self.stands_until.is_some_and(|until| now < until);
+        if now.since(arrived) <= target {
+            self.above_since = None;
+        } else {
+            let since = *self.above_since.get_or_insert(now);
+            if stands || now.since(since) >= interval {
+                self.stands_until = Some(now + interval);
+                return Some(target);
+            }
+        }
+        stands.then_some(target)
     }
 }
 

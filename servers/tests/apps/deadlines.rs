@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ringyard_scheduler::StrategyKind;
 use ringyard_scheduler::cost::{CostKind, CostModel};
-use ringyard_servers::proxy::{CostSetting, ProxyConfig};
+use ringyard_servers::proxy::{CostSetting, ProxyConfig, Splitting};
 
 use crate::driver::post;
 use crate::proxy::{Driven, answer, batches, client, config, metrics, reply, server};
@@ -126,4 +126,54 @@ fn the_queue_is_bounded_by_bytes() {
     let figures = metrics(&mut driver);
     assert!(figures.contains(r#"refused_total{reason="bytes-full"} 1"#), "{figures}");
     assert!(figures.contains("ringyard_queue_bytes 602\n"), "{figures}");
+}
+
+#[test]
+fn whose_answer_would_come_too_late_is_not_sent_any_more() {
+    // A batch takes a millisecond for each square of ten characters.
+    let mut driver = server(known());
+    let backend = driver.connect();
+    client(&mut driver, "A", &["-"]);
+    let hopeless = driver.accept();
+    driver.receive(hopeless, &ask(100, "150"));
+    let quick = driver.accept();
+    driver.receive(quick, &ask(10, "150"));
+    let long = client(&mut driver, "A", &[&"y".repeat(100)]);
+    // The backend is slower than anybody thought: of 150 ms only 50 are left, and a long text takes 100.
+    driver.advance(Duration::from_millis(100));
+    batches(&mut driver, backend);
+    reply(&mut driver, backend, &["r"]);
+    let (status, body) = answer(&mut driver, hopeless);
+    assert_eq!((status, body.contains(r#""reason":"too-late""#)), (504, true), "{body}");
+    // With the long one the quick one would be late as well, so it goes alone.
+    let sent = batches(&mut driver, backend);
+    assert_eq!(sent, [serde_json::json!({ "sequences": ["x".repeat(10)] })]);
+    reply(&mut driver, backend, &["r"]);
+    assert_eq!(answer(&mut driver, quick).0, 200);
+    reply(&mut driver, backend, &["r"]);
+    assert_eq!(answer(&mut driver, long).0, 200);
+    let figures = metrics(&mut driver);
+    assert!(figures.contains(r#"refused_total{reason="too-late"} 1"#), "{figures}");
+}
+
+#[test]
+fn a_request_in_parts_goes_with_the_first_of_them_that_is_late() {
+    let splitting = Splitting::Apart;
+    let mut driver = server(ProxyConfig { splitting, ..known() });
+    let backend = driver.connect();
+    client(&mut driver, "A", &["-"]);
+    let parted = driver.accept();
+    let body = serde_json::json!({ "sequences": ["x", "x".repeat(100), "xx"] }).to_string();
+    driver.receive(parted, &post("/proxy_classify", "x-deadline-ms: 150\r\n", &body));
+    let other = client(&mut driver, "A", &["other"]);
+    driver.advance(Duration::from_millis(100));
+    batches(&mut driver, backend);
+    reply(&mut driver, backend, &["r"]);
+    assert_eq!(answer(&mut driver, parted).0, 504);
+    let sent = batches(&mut driver, backend);
+    assert_eq!(sent, [serde_json::json!({ "sequences": ["other"] })], "its other parts are gone");
+    reply(&mut driver, backend, &["r"]);
+    assert_eq!(answer(&mut driver, other).0, 200);
+    let figures = metrics(&mut driver);
+    assert!(figures.contains("ringyard_queue_bytes 0\n"), "{figures}");
 }

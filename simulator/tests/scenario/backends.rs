@@ -60,8 +60,8 @@ fn busy_yard_of(mut plan: YardPlan, seed: u64, backends: usize) -> Yard {
 fn finish(mut yard: Yard, clean_ms: u64) -> Tally {
     yard.run_to_the_end(Duration::from_secs(600));
     let tally = yard.tally();
-    let Tally { answered, backend_failed, too_slow, .. } = tally;
-    assert_eq!(answered + backend_failed + too_slow, tally.ended(), "{tally:?}");
+    let Tally { answered, backend_failed, too_slow, hopeless, .. } = tally;
+    assert_eq!(answered + backend_failed + too_slow + hopeless, tally.ended(), "{tally:?}");
     assert!(tally.longest_wait < Duration::from_millis(2_100), "{tally:?}");
     let last = tally.last_unanswered.unwrap_or(Time::ZERO);
     assert!(last <= at_ms(clean_ms), "unanswered as late as {last}: {tally:?}");

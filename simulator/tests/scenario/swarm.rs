@@ -3,8 +3,12 @@
 
 use std::time::Duration;
 
-use ringyard_scheduler::StrategyKind;
-use ringyard_servers::limits::PIPELINED_REQUESTS_MAX;
+use ringyard_scheduler::{CustomerTerms, StrategyKind};
+use ringyard_servers::limits::{PIPELINED_REQUESTS_MAX, QUEUE_JOBS_MAX};
+use ringyard_servers::proxy::{
+    CompositionChoice, ConcurrencyRule, CustomerBook, Entitlement, Explain, ProxyConfig, Shedding,
+    Splitting,
+};
 use ringyard_simulator::world::client::{CustomerPlan, Habits, Tally};
 use ringyard_simulator::world::{Chance, Faults, NetworkConfig, Outages, Random, Span, timetable};
 
@@ -34,6 +38,48 @@ fn small(random: &mut Random, range: std::ops::RangeInclusive<u64>) -> u32 {
     u32::try_from(random.between(range)).expect("a small number")
 }
 
+/// Draws whether requests are split, shed and explained, how much may be in flight and queued, and what customers may
+/// have.
+fn vary(proxy: &mut ProxyConfig, random: &mut Random) {
+    if random.happens(Chance::percent(30)) {
+        proxy.splitting = Splitting::Apart;
+    }
+    if random.happens(Chance::percent(30)) {
+        proxy.shedding = Shedding::Codel;
+    }
+    if random.happens(Chance::percent(30)) {
+        proxy.explain = Explain::Always { decisions_kept: small(random, 1..=50) };
+    }
+    let rules = [ConcurrencyRule::Fixed, ConcurrencyRule::Aimd, ConcurrencyRule::Gradient];
+    proxy.concurrency_rule = rules[random.index(rules.len())];
+    if random.happens(Chance::percent(20)) {
+        proxy.queue_jobs_max = random.index(200) + 64;
+    }
+    if random.happens(Chance::percent(50)) {
+        let customer = |random: &mut Random| Entitlement {
+            terms: CustomerTerms::new(small(random, 1..=9), [0, 1, 2, 7][random.index(4)]),
+            requests_max: random.happens(Chance::percent(20)).then(|| small(random, 1..=8)),
+            bytes_max: random.happens(Chance::percent(20)).then_some(20_000),
+            work_max: random.happens(Chance::percent(20)).then_some(Duration::from_millis(50)),
+            ..Entitlement::default()
+        };
+        let names = (0..CUSTOMERS / 2).map(|number| format!("customer-{number}").into());
+        let named = names.map(|name| (name, customer(random))).collect();
+        proxy.customers = CustomerBook { named, ..CustomerBook::default() };
+    }
+}
+
+/// Whether somebody may be refused because there is too much to do, or for a quota.
+fn may_refuse(proxy: &ProxyConfig) -> bool {
+    let held = |customer: &Entitlement| {
+        (customer.requests_max, customer.bytes_max, customer.work_max) != (None, None, None)
+    };
+    proxy.queue_wait_max != Duration::MAX
+        || proxy.queue_jobs_max < QUEUE_JOBS_MAX
+        || proxy.shedding == Shedding::Codel
+        || proxy.customers.named.values().any(held)
+}
+
 impl Setting {
     fn draw(seed: u64) -> Self {
         let mut random = Random::new(seed);
@@ -52,7 +98,10 @@ impl Setting {
         plan.proxy.backend_concurrency = small(&mut random, 1..=6);
         plan.proxy.backend_pipeline = small(&mut random, 1..=4);
         plan.proxy.strategy = StrategyKind::ALL[random.index(StrategyKind::ALL.len())];
+        let compositions = CompositionChoice::ALL;
+        plan.proxy.composition = compositions[random.index(compositions.len())];
         plan.proxy.deadline = Duration::from_secs([2, 10][random.index(2)]);
+        vary(&mut plan.proxy, &mut random);
         if random.happens(Chance::percent(50)) {
             plan.proxy.queue_wait_max = Duration::MAX;
         }
@@ -126,8 +175,8 @@ fn check(tally: &Tally, setting: &Setting) {
         assert!(count == 0 || explained, "{count} questions {what} without a reason: {tally:?}");
     };
     only_if(tally.backend_failed, resets || connects_fail || outages, "got 502");
-    let may_refuse = plan.proxy.queue_wait_max != Duration::MAX || small_mailboxes;
-    only_if(tally.overloaded, may_refuse, "got 503");
+    let may_refuse = may_refuse(&plan.proxy) || small_mailboxes;
+    only_if(tally.overloaded, may_refuse, "got 429 or 503");
     let suffers = |outage: Option<Outages>| setting.proxy_suffers && outage.is_some();
     let [killed, cut, frozen, cut_off] =
         [hosts.kill, hosts.power_cut, hosts.freeze, hosts.partition].map(suffers);

@@ -254,12 +254,20 @@ impl Composition for Plan {
             self.make(queue, now, slot);
         }
         let size = self.sizes.pop().expect("a plan for jobs has a batch") as usize;
+        let mut all_in_time = true;
         for index in self.next.drain(self.next.len() - size..).rev() {
-            batch.push(queue.remove(index));
+            if queue.is_late(index, now) {
+                batch.late.push(queue.remove(index));
+            } else if queue.is_in_time(now, &batch.extent().with(&queue.jobs().job(index).spec)) {
+                batch.push(queue.remove(index));
+            } else {
+                all_in_time = false;
+            }
         }
         batch.anchor =
             batch.jobs.iter().rposition(|job| job.spec.longest == batch.longest).unwrap_or(0);
-        self.made_for = Some(Circumstances::of(queue, slot));
+        // Whoever was left out is in no batch of this plan any more.
+        self.made_for = all_in_time.then(|| Circumstances::of(queue, slot));
     }
 
     #[cfg(test)]

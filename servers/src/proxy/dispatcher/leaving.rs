@@ -28,6 +28,8 @@ impl Dispatcher {
             self.fail_members(now, &mut flight, "no backend can be reached", commands);
         }
         let slot = Slot { sequences_max: u32::MAX };
+        // At the end of time all would be late.
+        self.scheduler.set_known_longest(None);
         let mut batch = std::mem::take(&mut self.batch);
         while self.scheduler.pop_batch(Time::FAR_FUTURE, &slot, &mut batch) {
             for job in &batch.jobs {

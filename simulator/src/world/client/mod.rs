@@ -112,6 +112,8 @@ pub struct Tally {
     pub overloaded: u32,
     /// By 504: the deadline passed.
     pub too_slow: u32,
+    /// By 504 before the deadline: it would pass.
+    pub hopeless: u32,
     /// By 408: the question did not arrive in time.
     pub not_in_time: u32,
     /// Unanswered, because the connection failed or was closed from the other side.
@@ -133,8 +135,16 @@ impl Tally {
     #[must_use]
     pub fn ended(&self) -> u32 {
         let Self { answered, backend_failed, overloaded, too_slow, not_in_time, .. } = *self;
-        let Self { lost, given_up, left, .. } = *self;
-        answered + backend_failed + overloaded + too_slow + not_in_time + lost + given_up + left
+        let Self { hopeless, lost, given_up, left, .. } = *self;
+        hopeless
+            + answered
+            + backend_failed
+            + overloaded
+            + too_slow
+            + not_in_time
+            + lost
+            + given_up
+            + left
     }
 
     /// Adds what another customer has noted.
@@ -143,6 +153,7 @@ impl Tally {
         self.backend_failed += other.backend_failed;
         self.overloaded += other.overloaded;
         self.too_slow += other.too_slow;
+        self.hopeless += other.hopeless;
         self.not_in_time += other.not_in_time;
         self.lost += other.lost;
         self.given_up += other.given_up;
@@ -276,6 +287,7 @@ impl Customer {
                 Verdict::Right => tally.answered += 1,
                 Verdict::BackendFailed => tally.backend_failed += 1,
                 Verdict::Overloaded => tally.overloaded += 1,
+                Verdict::Hopeless => tally.hopeless += 1,
                 Verdict::NotInTime => tally.not_in_time += 1,
                 Verdict::TooSlow => {
                     tally.too_slow += 1;

@@ -54,6 +54,8 @@ pub(super) enum Verdict {
     BackendFailed,
     Overloaded,
     TooSlow,
+    /// Refused because it would be too slow.
+    Hopeless,
     NotInTime,
 }
 
@@ -65,7 +67,17 @@ const CODE: [&str; 7] = [";", "{", "}", "def f", "class X", r"\u003b", r"a\u007B
 const NOT_CODE: [&str; 7] = ["", "defx", "klass ", r"\n\t\\", "é", "😀", r"\ud83d\ude00\u0041"];
 
 /// Names of strategies to switch to.
-const STRATEGIES: [&str; 3] = ["fcfs", "sjf", "fair"];
+const STRATEGIES: [&str; 11] =
+    ["fcfs", "sjf", "fair", "rr", "sjf-ageing", "wfq", "vtc", "tiers", "edf", "wspt", "auto"];
+
+/// Targets to switch at: some change the composition as well.
+const SWITCHES: [&str; 5] = [
+    "/strategy",
+    "/strategy?composition=fill",
+    "/strategy?composition=anchor",
+    "/strategy?composition=plan",
+    "/strategy?composition=auto",
+];
 
 /// That a sequence is long enough to take a classifier a moment.
 const LONG: Chance = Chance::percent(5);
@@ -179,8 +191,8 @@ impl Question {
         out: &mut Vec<u8>,
     ) -> (Self, usize) {
         let name = STRATEGIES[random.index(STRATEGIES.len())];
-        let start =
-            write_post("/strategy", plan, extra, format!("\"{name}\"").as_bytes(), random, out);
+        let target = SWITCHES[random.index(SWITCHES.len())];
+        let start = write_post(target, plan, extra, format!("\"{name}\"").as_bytes(), random, out);
         let body = format!(r#"{{"active_strategy":"{name}""#).into_bytes();
         (Self::new(plan, number, Kind::Stray, Method::Post, 200, body), start)
     }
@@ -205,7 +217,12 @@ impl Question {
             (429 | 503, Kind::Classify | Kind::Wrong) if told_why && told_when => {
                 Verdict::Overloaded
             }
-            (504, Kind::Classify | Kind::Wrong) if told_why => Verdict::TooSlow,
+            (504, Kind::Classify | Kind::Wrong) if told_why => {
+                match response.body.ends_with(br#""reason":"expired"}"#) {
+                    true => Verdict::TooSlow,
+                    false => Verdict::Hopeless,
+                }
+            }
             (408, _) if told_why && !response.keep_alive => Verdict::NotInTime,
             _ => panic!(
                 "customer {}, question {}: expected {} {:?}, got {} {:?}",

@@ -54,7 +54,7 @@ pub const AUTO_CUSTOMERS: usize = 2;
 
 /// The part of decisions that find a crowd at which several customers count as waiting. Served fairly, one that asks
 /// for little is seldom found waiting, and is still to be served so.
-pub(crate) const AUTO_CROWDED: Bounds = Bounds { appears: 0.5, vanishes: 0.1 };
+pub(crate) const AUTO_CROWDED: Bounds = Bounds { appears: 0.3, vanishes: 0.1 };
 
 /// The part of jobs that are slow at which the tail counts as slow.
 pub(crate) const AUTO_SLOW_PART: Bounds = Bounds { appears: 0.05, vanishes: 0.01 };

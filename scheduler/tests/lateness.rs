@@ -111,8 +111,8 @@ fn order(strategy: StrategyKind, crowded: bool) -> Vec<u64> {
     let model = CostModel::new(CostKind::Constant, 0.0, 1e6);
     let mut scheduler = scheduler(strategy, CompositionKind::Fill, model);
     for tag in 0..6 {
-        let customer = CustomerId(u32::try_from(tag % 2).unwrap());
-        scheduler.push(JobSpec::new(customer, 1, 10, tag), Time::ZERO).unwrap();
+        let customer = CustomerId(u32::try_from(tag % 2).expect("0 or 1"));
+        scheduler.push(JobSpec::new(customer, 1, 10, tag), Time::ZERO).expect("there is room");
     }
     scheduler.set_crowded(crowded);
     let mut batch = Batch::default();

@@ -124,7 +124,7 @@ impl<S: Script> Generator<S> {
     /// Makes the first connections, or plans when to.
     fn start(&mut self, now: Time, commands: &mut Commands<()>) {
         let count = u32::try_from(self.seats.len()).unwrap_or(u32::MAX);
-        self.next_sweep = now + self.plan.timeout / TIMEOUT_SWEEPS;
+        self.next_sweep = now + self.plan.timeout;
         if self.plan.connect_ramp.is_zero() {
             self.phase = Phase::Connecting { unsettled: count };
             for seat in 0..count {
@@ -168,8 +168,8 @@ impl<S: Script> Generator<S> {
     /// Does what its time has come for.
     fn elapse(&mut self, now: Time, commands: &mut Commands<()>) {
         if now >= self.next_sweep {
-            self.next_sweep = now + self.plan.timeout / TIMEOUT_SWEEPS;
-            self.sweep(now, commands);
+            let next = self.sweep(now, commands);
+            self.next_sweep = next.max(now + self.plan.timeout / TIMEOUT_SWEEPS);
         }
         if now >= self.next_interval {
             self.next_interval = (self.next_interval + self.plan.interval).max(now);

@@ -20,6 +20,7 @@ pub mod random;
 pub mod report;
 pub mod statistics;
 pub mod study;
+pub mod study_shedding;
 pub mod study_strategies;
 pub mod wall_clock;
 pub mod workload;

@@ -39,9 +39,9 @@ pub const RECONNECT_WAIT_MAX: Duration = Duration::from_secs(1);
 
 const _: () = assert!(RECONNECT_WAIT_MIN.as_nanos() < RECONNECT_WAIT_MAX.as_nanos());
 
-/// How many times within one timeout the generator looks for requests that have exceeded it: a timeout
+/// How many times within one timeout the generator looks at most for requests that have exceeded it: a timeout
 /// is noticed at most this part of it too late.
-pub const TIMEOUT_SWEEPS: u32 = 16;
+pub const TIMEOUT_SWEEPS: u32 = 1_000;
 
 /// Requests under way on one connection.
 pub const PIPELINE_DEPTH_MAX: u32 = 1_024;

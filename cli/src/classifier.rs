@@ -38,6 +38,10 @@ pub(crate) struct ClassifierArgs {
 
     #[command(flatten)]
     serve: ServeArgs,
+
+    #[cfg(feature = "peers")]
+    #[command(flatten)]
+    baseline: serve::BaselineArgs,
 }
 
 pub(crate) fn parse_cost_scale(text: &str) -> Result<f64, String> {
@@ -62,7 +66,7 @@ pub(crate) fn run(arguments: &ClassifierArgs) -> Result<ExitCode, CommandError> 
         });
     let details = format!("cost scale {}, {replicas}", config.cost_scale);
     #[cfg(feature = "peers")]
-    if let Some(workers) = arguments.serve.baseline() {
+    if let Some(workers) = arguments.serve.baseline(&arguments.baseline) {
         let running = ringyard_baseline::launch_classifier(&plan, workers, front, config);
         return serve::run_baseline("classifier", &details, running);
     }

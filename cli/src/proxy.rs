@@ -94,6 +94,10 @@ pub(crate) struct ProxyArgs {
 
     #[command(flatten)]
     serve: ServeArgs,
+
+    #[cfg(feature = "peers")]
+    #[command(flatten)]
+    baseline: serve::BaselineArgs,
 }
 
 #[derive(Args, Debug)]
@@ -295,7 +299,7 @@ pub(crate) fn run(arguments: &ProxyArgs) -> Result<ExitCode, CommandError> {
     let urls: Vec<_> = arguments.backend.iter().map(ToString::to_string).collect();
     let details = format!("strategy {}, backends {}", config.strategy, urls.join(" "));
     #[cfg(feature = "peers")]
-    if let Some(workers) = arguments.serve.baseline() {
+    if let Some(workers) = arguments.serve.baseline(&arguments.baseline) {
         let running = ringyard_baseline::launch_proxy(&plan, workers, front, &config);
         return serve::run_baseline("proxy", &details, running);
     }

@@ -37,11 +37,6 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "ENGINE", env = "RINGYARD_ENGINE")]
     engine: Option<EngineArg>,
 
-    /// Threads of `--engine baseline`. Without it: one for each core
-    #[cfg(feature = "peers")]
-    #[arg(long, value_name = "COUNT")]
-    workers: Option<usize>,
-
     /// After SIGTERM or SIGINT: how long requests in flight may take to finish
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
     drain_limit: Duration,
@@ -57,6 +52,15 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten, next_help_heading = "Limits")]
     limits: LimitArgs,
+}
+
+/// How the baseline runs, where there is one.
+#[cfg(feature = "peers")]
+#[derive(Args, Clone, Debug)]
+pub(crate) struct BaselineArgs {
+    /// Threads of `--engine baseline`. Without it: one for each core
+    #[arg(long, value_name = "COUNT")]
+    workers: Option<usize>,
 }
 
 /// What a client may ask of a server.
@@ -154,10 +158,16 @@ impl ServeArgs {
         }
     }
 
+    /// Whether the baseline is to serve.
+    #[cfg(feature = "peers")]
+    pub(crate) fn is_baseline(&self) -> bool {
+        matches!(self.engine, Some(EngineArg::Baseline))
+    }
+
     /// The threads that the baseline is to have, if it is to serve.
     #[cfg(feature = "peers")]
-    pub(crate) fn baseline(&self) -> Option<Option<usize>> {
-        matches!(self.engine, Some(EngineArg::Baseline)).then_some(self.workers)
+    pub(crate) fn baseline(&self, arguments: &BaselineArgs) -> Option<Option<usize>> {
+        self.is_baseline().then_some(arguments.workers)
     }
 
     /// `front` with the limits that the flags set.

@@ -58,6 +58,8 @@ mod socket;
 #[cfg(all(feature = "engines", not(loom)))]
 mod table;
 #[cfg(all(feature = "engines", not(loom)))]
+pub mod thread_time;
+#[cfg(all(feature = "engines", not(loom)))]
 mod tokio_engine;
 
 #[cfg(any(feature = "engines", loom))]

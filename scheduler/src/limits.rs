@@ -89,7 +89,7 @@ pub const PLAN_FIRST_BATCHES_MAX: usize = 24;
 /// Jobs that wait before a [`ShedQueue`](crate::shedding::ShedQueue) whatever its policy.
 pub const SHED_WAITING_MAX: usize = 4_096;
 
-/// How long a job may wait before a worker in a crowd under `codel-lifo`, in jobs' own times.
+/// How long a job may be predicted to wait in a crowd under `codel-lifo`, in jobs' own times.
 pub const SHED_TARGET_SERVICES: u32 = 1;
 
 /// How long it may wait otherwise, and how long a crowd lasts that counts as overload, likewise.

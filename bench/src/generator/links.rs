@@ -176,22 +176,35 @@ impl<S: Script> Generator<S> {
         self.finish_when_quiet(now, commands);
     }
 
-    /// Gives up on connections whose oldest request, or whose making, takes too long.
-    pub(super) fn sweep(&mut self, now: Time, commands: &mut Commands<()>) {
+    /// Gives up on connections whose oldest request, or whose making, takes too long; says when the next may do so.
+    pub(super) fn sweep(&mut self, now: Time, commands: &mut Commands<()>) -> Time {
+        let timeout = self.plan.timeout;
+        let mut next = now + timeout;
         for seat in 0..u32::try_from(self.seats.len()).unwrap_or(u32::MAX) {
             let place = &self.seats[seat as usize];
-            let overdue = |since: Time| now.since(since) >= self.plan.timeout;
-            match &place.link {
-                Link::Connecting { since } if overdue(*since) => {
-                    commands.cancel_connect(ConnectToken(u64::from(seat)));
-                }
-                Link::Open { .. }
-                    if place.under_way.front().is_some_and(|oldest| overdue(oldest.sent)) =>
-                {
-                    self.give_up(seat, ErrorKind::Timeout, now, commands);
-                }
-                _ => {}
+            let since = match &place.link {
+                Link::Connecting { since } => Some(*since),
+                Link::Open { .. } => place.under_way.front().map(|oldest| oldest.sent),
+                Link::None => None,
+            };
+            let Some(since) = since else { continue };
+            if since + timeout > now {
+                next = next.min(since + timeout);
+            } else if let Link::Connecting { .. } = place.link {
+                commands.cancel_connect(ConnectToken(u64::from(seat)));
+            } else {
+                self.time_out(seat, now, commands);
             }
         }
+        next
+    }
+
+    /// Breaks a connection off because an answer takes too long. The client connects again at once: to have waited
+    /// is delay enough, and there is a server that takes connections.
+    fn time_out(&mut self, seat: u32, now: Time, commands: &mut Commands<()>) {
+        if let Some(conn) = self.detach(seat) {
+            commands.abort(conn);
+        }
+        self.lost(seat, ErrorKind::Timeout, now, commands);
     }
 }

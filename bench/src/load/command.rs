@@ -1,7 +1,7 @@
 //! `ringyard load`: what a user may ask for, the run, and the exit status that says how it went.
 
 mod arguments;
-mod parsers;
+pub(crate) mod parsers;
 mod sinks;
 mod studies;
 

@@ -31,6 +31,8 @@ pub struct HttpRequest {
     pub body: Option<BodyTemplate>,
     /// Whether each request asks for its connection to be closed.
     pub close: bool,
+    /// How long a client of a closed loop pauses that is refused with 429 or 503.
+    pub backoff: Duration,
 }
 
 /// Repeats a request.
@@ -47,6 +49,8 @@ pub struct HttpScript {
     step: u64,
     limits: HttpLimits,
     last: Last,
+    /// Whether the request settled last was refused.
+    is_refused: bool,
     figures: Figures,
 }
 
@@ -73,6 +77,7 @@ impl HttpScript {
                 bytes: Vec::new(),
                 answer: Answer { status: 0, verdict: Ok(()), keep_alive: true },
             },
+            is_refused: false,
             figures: Figures::of_core(core),
             request,
         };
@@ -86,7 +91,7 @@ impl HttpScript {
 
     /// Appends the next request, made anew.
     fn write(&mut self, out: &mut Vec<u8>) {
-        let HttpRequest { method, path, host, headers, body, close } = &self.request;
+        let HttpRequest { method, path, host, headers, body, close, .. } = &self.request;
         let mut extra: Vec<(&str, &str)> =
             headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         if *close {
@@ -125,7 +130,7 @@ impl Script for HttpScript {
     }
 
     fn pause(&mut self, _client: Client) -> Duration {
-        Duration::ZERO
+        if self.is_refused { self.request.backoff } else { Duration::ZERO }
     }
 
     fn read(
@@ -164,6 +169,7 @@ impl Script for HttpScript {
     }
 
     fn settled(&mut self, _client: Client, (): &(), times: Times, fate: Fate) {
+        self.is_refused = matches!(fate, Fate::Answered(Answer { status: 429 | 503, .. }));
         self.figures.settled(times, fate, self.open_loop);
     }
 
@@ -195,6 +201,7 @@ mod tests {
             headers: vec![("x-a".into(), "b".into())],
             body: None,
             close: false,
+            backoff: Duration::from_millis(7),
         }
     }
 
@@ -249,6 +256,22 @@ mod tests {
         let expected = [200, 200, 200, 200, 404, 404, 204, 204, 204, 200, 404];
         for piece in 1..stream.len() + 1 {
             assert_eq!(answers(Method::Get, stream.as_bytes(), piece), expected, "{piece}");
+        }
+    }
+
+    #[test]
+    fn who_is_refused_pauses() {
+        let mut script = HttpScript::new(request(), false, 0, 1, 1);
+        let times = Times {
+            intended: Time::ZERO,
+            sent: Time::ZERO,
+            settled: Time::ZERO,
+            run_began: Time::ZERO,
+        };
+        for (status, pause_ms) in [(200, 0), (503, 7), (404, 0), (429, 7)] {
+            let answer = Answer { status, verdict: Ok(()), keep_alive: true };
+            script.settled(CLIENT, &(), times, Fate::Answered(answer));
+            assert_eq!(script.pause(CLIENT), Duration::from_millis(pause_ms), "{status}");
         }
     }
 

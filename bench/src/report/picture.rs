@@ -21,7 +21,7 @@ const WIDTH: u32 = 2_560;
 const HEIGHT: u32 = 1_760;
 
 /// Height of the band that holds title and legend.
-const HEADER_HEIGHT: i32 = 210;
+pub(crate) const HEADER_HEIGHT: i32 = 210;
 
 /// Why a picture could not be drawn.
 #[derive(Debug, thiserror::Error)]

@@ -18,10 +18,11 @@ pub(super) struct Gradient {
 }
 
 impl Gradient {
-    /// Where every worker may be busy and one job may wait.
+    /// Where every worker may be busy and one job may wait. It never comes to less: a worker that is done must not
+    /// have to wait for somebody to come.
     pub(super) fn new(workers: usize) -> Self {
         let workers = f64::from(u32::try_from(workers).unwrap_or(u32::MAX));
-        Self { limit: workers + 1.0, least: workers }
+        Self { limit: workers + 1.0, least: workers + 1.0 }
     }
 
     pub(super) fn limit(&self) -> f64 {

@@ -1,8 +1,9 @@
 //! Shedding: whom to refuse when more is asked for than can be done.
 //!
 //! A [`ShedQueue`] stands before a fixed number of workers that take one job at a time and need about the same time for
-//! each. It decides at the door whether a job may wait, whose turn it is when a worker is free, and whose wait has
-//! become too long to be worth it. It does not know what a job is or who asks: fairness is the business of the orders of
+//! each. It decides at the door whether a job may wait, and whose turn it is when a worker is free. A refusal is only
+//! worth something while its client can still go elsewhere, so every policy refuses at the door whom it will not serve;
+//! to have waited for nothing is for jobs whose wait was predicted wrongly. It does not know what a job is or who asks: fairness is the business of the orders of
 //! [`Scheduler`](crate::Scheduler). `now` is an argument and must not go back.
 
 mod gradient;
@@ -91,32 +92,44 @@ impl<K: Copy + Eq> ShedQueue<K> {
         }
     }
 
-    /// Admits a job, or says why not.
+    /// Admits a job that is worth its work only until `deadline`, or says why not.
+    ///
+    /// Whatever the policy predicts, a job that finds a worker idle is admitted: only jobs that are done show that the
+    /// work has become quicker again.
     ///
     /// # Errors
     ///
     /// The reason, and the queue is as before.
-    pub fn offer(&mut self, key: K, now: Time) -> Result<(), ShedReason> {
+    pub fn offer(&mut self, key: K, deadline: Option<Time>, now: Time) -> Result<(), ShedReason> {
         if self.waiting.len() >= SHED_WAITING_MAX {
             return Err(ShedReason::QueueFull);
         }
-        let admitted = self.waiting.len() + self.running.len();
-        match self.policy {
-            SheddingPolicy::Queue(most) if admitted >= most => return Err(ShedReason::QueueFull),
-            SheddingPolicy::Time(limit) if self.predicted_wait(now) + self.service > limit => {
-                return Err(ShedReason::TooLate);
-            }
-            SheddingPolicy::CodelLifo if self.is_full_of_fresh(now) => {
-                return Err(ShedReason::QueueFull);
-            }
-            SheddingPolicy::Adaptive if !self.gradient.has_room_for(admitted) => {
-                return Err(ShedReason::Limit);
-            }
-            _ => {}
-        }
+        self.judge(deadline, now)?;
         self.waiting.push_back(Entry { key, since: now });
         self.note_crowd(now);
         Ok(())
+    }
+
+    /// What the policy has against one more job.
+    fn judge(&self, deadline: Option<Time>, now: Time) -> Result<(), ShedReason> {
+        let admitted = self.waiting.len() + self.running.len();
+        let wait = self.predicted_wait(now);
+        let is_met = |deadline| now + wait + self.service <= deadline;
+        let (admits, reason) = match self.policy {
+            SheddingPolicy::None => return Ok(()),
+            SheddingPolicy::Queue(most) => (admitted < most, ShedReason::QueueFull),
+            SheddingPolicy::Time(limit) => (wait + self.service <= limit, ShedReason::TooLate),
+            SheddingPolicy::CodelLifo => (wait <= self.patience(now), ShedReason::TooLate),
+            SheddingPolicy::Adaptive => (self.gradient.has_room_for(admitted), ShedReason::Limit),
+        };
+        let predicts = reason == ShedReason::TooLate;
+        if !admits && !(predicts && wait.is_zero()) {
+            return Err(reason);
+        }
+        match deadline {
+            Some(deadline) if !wait.is_zero() && !is_met(deadline) => Err(ShedReason::TooLate),
+            _ => Ok(()),
+        }
     }
 
     /// The job that a free worker takes next; `None` if none is free or nobody waits.
@@ -125,7 +138,7 @@ impl<K: Copy + Eq> ShedQueue<K> {
             return None;
         }
         let next = match self.policy {
-            SheddingPolicy::CodelLifo if self.is_overloaded(now) => self.waiting.pop_back(),
+            SheddingPolicy::CodelLifo if self.may_overtake(now) => self.waiting.pop_back(),
             _ => self.waiting.pop_front(),
         };
         let Entry { key, .. } = next?;
@@ -149,14 +162,10 @@ impl<K: Copy + Eq> ShedQueue<K> {
     #[must_use]
     pub fn next_expiry(&self) -> Option<Time> {
         let oldest = self.waiting.front()?;
-        if self.policy != SheddingPolicy::CodelLifo {
-            return None;
-        }
-        let relaxed = oldest.since + self.interval();
-        let strict = oldest.since + self.target();
-        // Once the crowd is an interval old, those who came before have the target's patience only.
-        let overload = self.crowded_since? + self.interval();
-        Some(relaxed.min(strict.max(overload)))
+        // Nobody is admitted who would wait for more than an interval; a target on top is for work that takes longer
+        // than was predicted.
+        let patience = self.interval() + self.target();
+        (self.policy == SheddingPolicy::CodelLifo).then(|| oldest.since + patience)
     }
 
     /// A worker is done with the job: what it took is what the next one is expected to take.
@@ -239,10 +248,19 @@ impl<K: Copy + Eq> ShedQueue<K> {
         self.crowded_since.is_some_and(|since| now >= since + self.interval())
     }
 
-    /// Whether, under overload, as many fresh jobs wait as workers could begin before the jobs are stale.
-    fn is_full_of_fresh(&self, now: Time) -> bool {
-        let targets = usize::try_from(SHED_TARGET_SERVICES).expect("a small number");
-        self.is_overloaded(now) && self.waiting.len() >= self.workers * targets
+    /// Whether the newest job may go first: there is overload, and the others will not be stale for that.
+    fn may_overtake(&self, now: Time) -> bool {
+        let others = self.waiting.len().saturating_sub(1).div_ceil(self.workers);
+        let others = u32::try_from(others).unwrap_or(u32::MAX);
+        let last_start = now + self.service.saturating_mul(others);
+        let oldest = self.waiting.front();
+        self.is_overloaded(now)
+            && oldest.is_some_and(|oldest| last_start <= oldest.since + self.interval())
+    }
+
+    /// For how long a job that comes now may be predicted to wait.
+    fn patience(&self, now: Time) -> Duration {
+        if self.is_overloaded(now) { self.target() } else { self.interval() }
     }
 
     /// How long a job may wait under overload.

@@ -14,7 +14,8 @@ pub enum SheddingPolicy {
     Queue(usize),
     /// Whoever would be answered later than this.
     Time(Duration),
-    /// Whoever has waited too long, newest first while there is a crowd (CoDel with adaptive LIFO).
+    /// Whoever would wait too long; in a crowd that has lasted, sooner, and the newest goes first as far as nobody else
+    /// waits too long for that (CoDel with adaptive LIFO, judged at the door).
     CodelLifo,
     /// Whoever comes while as many are admitted as make no long queue, which is learned.
     Adaptive,

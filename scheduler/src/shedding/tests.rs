@@ -20,7 +20,7 @@ impl Naive {
         self.crowded_since.is_some_and(|since| now >= since + SHED_INTERVAL_SERVICES * SERVICE)
     }
 
-    fn offer(&mut self, key: u32, now: Time) -> bool {
+    fn offer(&mut self, key: u32, deadline: Option<Time>, now: Time) -> bool {
         let work: Duration = self
             .running
             .iter()
@@ -31,26 +31,33 @@ impl Naive {
         let wait =
             if is_idle { Duration::ZERO } else { work / u32::try_from(self.workers).unwrap() };
         let admitted = self.waiting.len() + self.running.len();
+        let patience = if self.overloaded(now) { 1 } else { 2 } * SERVICE;
         let admits = match self.policy {
             SheddingPolicy::Queue(most) => admitted < most,
-            SheddingPolicy::Time(limit) => wait + SERVICE <= limit,
-            SheddingPolicy::CodelLifo => !self.overloaded(now) || self.waiting.len() < self.workers,
+            SheddingPolicy::Time(limit) => wait.is_zero() || wait + SERVICE <= limit,
+            SheddingPolicy::CodelLifo => wait <= patience,
             // No job is ever finished here, so the limit stays where it began.
             SheddingPolicy::Adaptive => admitted < self.workers + 1,
             SheddingPolicy::None => true,
         };
-        if admits {
+        let misses = deadline.is_some_and(|deadline| now + wait + SERVICE > deadline);
+        let is_hopeless = misses && !wait.is_zero() && self.policy != SheddingPolicy::None;
+        if admits && !is_hopeless {
             self.waiting.push((key, now));
         }
         self.note(now);
-        admits
+        admits && !is_hopeless
     }
 
     fn start(&mut self, now: Time) -> Option<u32> {
         if self.running.len() == self.workers || self.waiting.is_empty() {
             return None;
         }
-        let newest = self.policy == SheddingPolicy::CodelLifo && self.overloaded(now);
+        // With the newest gone, the others go in rounds of one for each worker.
+        let others = u32::try_from((self.waiting.len() - 1).div_ceil(self.workers)).unwrap();
+        let is_harmless = now + others * SERVICE <= self.waiting[0].1 + 2 * SERVICE;
+        let newest =
+            self.policy == SheddingPolicy::CodelLifo && self.overloaded(now) && is_harmless;
         let index = if newest { self.waiting.len() - 1 } else { 0 };
         let (key, _) = self.waiting.remove(index);
         self.running.push((key, now));
@@ -59,9 +66,7 @@ impl Naive {
     }
 
     fn expire(&mut self, now: Time) -> Option<u32> {
-        let patience =
-            if self.overloaded(now) { SERVICE } else { SHED_INTERVAL_SERVICES * SERVICE };
-        let is_stale = |(_, since): &(u32, Time)| now >= *since + patience;
+        let is_stale = |(_, since): &(u32, Time)| now >= *since + 3 * SERVICE;
         let index = self.waiting.iter().position(is_stale)?;
         if self.policy != SheddingPolicy::CodelLifo {
             return None;
@@ -104,7 +109,12 @@ proptest! {
         for (key, (step, wait)) in (0_u32..).zip(steps) {
             now += Duration::from_millis(wait);
             match step {
-                0 | 1 => prop_assert_eq!(queue.offer(key, now).is_ok(), naive.offer(key, now)),
+                0 | 1 => {
+                    let patience = Duration::from_millis(wait * 10);
+                    let deadline = (key % 3 == 0).then(|| now + patience);
+                    let admitted = queue.offer(key, deadline, now).is_ok();
+                    prop_assert_eq!(admitted, naive.offer(key, deadline, now));
+                }
                 2 => prop_assert_eq!(queue.start(now), naive.start(now)),
                 3 => prop_assert_eq!(queue.expire(now), naive.expire(now)),
                 _ => {
@@ -150,7 +160,7 @@ fn overload(policy: SheddingPolicy, load: u32) -> Outcome {
             outcome.refused_after = outcome.refused_after.max(now.since(arrived[key as usize]));
         }
         arrived.push(now);
-        let _ = queue.offer(tick, now);
+        let _ = queue.offer(tick, None, now);
         if let Some(key) = queue.start(now) {
             busy = Some((key, now + SERVICE));
         }
@@ -168,11 +178,45 @@ fn every_policy_but_none_keeps_the_worker_on_answers_that_are_still_awaited() {
             let outcome = overload(policy, load);
             assert!(outcome.good >= 380, "{policy} at {load}: {outcome:?}");
             assert!(outcome.vain <= 4, "{policy} at {load}: {outcome:?}");
-            assert!(outcome.refused_after <= 4 * SERVICE, "{policy} at {load}: {outcome:?}");
+            assert_eq!(outcome.refused_after, Duration::ZERO, "{policy} at {load}: {outcome:?}");
         }
     }
     let outcome = overload(SheddingPolicy::None, 10);
     assert!(outcome.good <= 8, "{outcome:?}");
+}
+
+#[test]
+fn who_finds_a_worker_idle_is_admitted_whatever_is_predicted() {
+    let slow = 10 * SERVICE;
+    for policy in [SheddingPolicy::Time(2 * SERVICE), SheddingPolicy::CodelLifo] {
+        let mut queue = ShedQueue::new(policy, 1, slow);
+        let deadline = Some(Time::ZERO + SERVICE);
+        assert_eq!(queue.offer(0, deadline, Time::ZERO), Ok(()), "{policy}");
+        assert_eq!(queue.start(Time::ZERO), Some(0));
+        assert_eq!(queue.offer(1, deadline, Time::ZERO), Err(ShedReason::TooLate), "{policy}");
+        queue.finished(0, Time::ZERO, Time::ZERO + SERVICE);
+    }
+}
+
+#[test]
+fn the_newest_goes_first_in_a_crowd_unless_another_would_be_stale_for_it() {
+    let mut queue = ShedQueue::new(SheddingPolicy::CodelLifo, 2, SERVICE);
+    let at = |services: f64| Time::ZERO + SERVICE.mul_f64(services);
+    for key in [0, 1] {
+        queue.offer(key, None, at(0.0)).unwrap();
+        assert_eq!(queue.start(at(0.0)), Some(key));
+    }
+    (2..5).for_each(|key| queue.offer(key, None, at(0.0)).unwrap());
+    [0, 1].into_iter().for_each(|key| queue.stopped(key));
+    assert_eq!([queue.start(at(1.0)), queue.start(at(1.0))], [Some(2), Some(3)], "no crowd yet");
+    queue.offer(5, None, at(1.9)).unwrap();
+    [2, 3].into_iter().for_each(|key| queue.stopped(key));
+    assert_eq!(queue.start(at(2.0)), Some(4), "4 has no time to lose");
+    assert_eq!(queue.start(at(2.0)), Some(5));
+    queue.offer(6, None, at(2.1)).unwrap();
+    queue.offer(7, None, at(2.9)).unwrap();
+    queue.stopped(4);
+    assert_eq!(queue.start(at(3.0)), Some(7), "6 has time");
 }
 
 #[test]
@@ -190,7 +234,8 @@ fn the_learned_limit_rests_where_its_law_says() {
 #[test]
 fn the_queue_is_bounded_without_a_policy() {
     let mut queue = ShedQueue::new(SheddingPolicy::None, 1, SERVICE);
-    let admitted = (0..u32::MAX).take_while(|key| queue.offer(*key, Time::ZERO).is_ok()).count();
+    let admitted =
+        (0..u32::MAX).take_while(|key| queue.offer(*key, None, Time::ZERO).is_ok()).count();
     assert_eq!(admitted, SHED_WAITING_MAX);
-    assert_eq!(queue.offer(0, Time::ZERO), Err(ShedReason::QueueFull));
+    assert_eq!(queue.offer(0, None, Time::ZERO), Err(ShedReason::QueueFull));
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use crate::limits::{COMPUTE_CALIBRATION_LINKS, COMPUTE_STEP};
+use crate::limits::{COMPUTE_CALIBRATION_LINKS, COMPUTE_CALIBRATIONS, COMPUTE_STEP};
 
 /// A digest under way.
 #[derive(Clone, Debug)]
@@ -63,8 +63,8 @@ impl Effort {
         Self { links, step: step.max(1), work }
     }
 
-    /// Finds how many links take `work`, by having `time` measure some. The least of three measurements counts: whatever
-    /// else the processor did can only have made them longer.
+    /// Finds how many links take `work`, by having `time` measure some, best in a thread's own processor time. The least
+    /// of many measurements counts: whatever else the processor did can only have made them longer.
     #[must_use]
     pub fn calibrate(work: Duration, mut time: impl FnMut(&mut dyn FnMut()) -> Duration) -> Self {
         let mut measure = || {
@@ -73,7 +73,8 @@ impl Effort {
                 std::hint::black_box(chain.advance(COMPUTE_CALIBRATION_LINKS));
             })
         };
-        let least = (0..3).map(|_| measure()).min().unwrap_or_default();
+        let measurements = (0..COMPUTE_CALIBRATIONS).map(|_| measure());
+        let least = measurements.min().unwrap_or_default();
         let ratio = work.div_duration_f64(least.max(Duration::from_nanos(1)));
         #[expect(
             clippy::cast_possible_truncation,
@@ -124,6 +125,6 @@ mod tests {
         });
         assert_eq!(effort.links, 50 * COMPUTE_CALIBRATION_LINKS);
         assert_eq!(effort.step, effort.links / 500);
-        assert_eq!(measured, 3);
+        assert_eq!(measured, u64::from(COMPUTE_CALIBRATIONS));
     }
 }

@@ -1,7 +1,7 @@
-//! The requests of one core that wait or are computed: by number, by ticket, by deadline.
+//! The requests that wait or are computed: by number, by who asked, by deadline.
 //!
-//! A job is *awaited* while its ticket leads to it. One that is awaited no more stays known until its worker has said
-//! that it is free.
+//! A job is *awaited* until its client leaves or its deadline passes. One that is awaited no more stays known until its
+//! worker has said that it is free.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -9,9 +9,16 @@ use ringyard_runtime::app::{CoreIndex, Time};
 
 use crate::front::Ticket;
 
-/// Names one request of a core, and never another.
+/// Names one request of a server, and never another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Number(u64);
+
+/// Who asked: the ticket of a request, and the core that has its client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Asker {
+    pub(super) core: CoreIndex,
+    pub(super) ticket: Ticket,
+}
 
 /// Where a job is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,11 +30,13 @@ pub(super) enum Place {
 /// One request.
 #[derive(Clone, Debug)]
 pub(super) struct Job {
-    pub(super) ticket: Ticket,
+    pub(super) asker: Asker,
     pub(super) input: Box<[u8]>,
     pub(super) arrived: Time,
     pub(super) deadline: Option<Time>,
     pub(super) place: Place,
+    /// Since when nobody awaits it.
+    pub(super) disowned: Option<Time>,
 }
 
 /// All of them.
@@ -36,7 +45,7 @@ pub(super) struct Jobs {
     next: u64,
     by_number: HashMap<Number, Job>,
     /// Those awaited.
-    by_ticket: HashMap<Ticket, Number>,
+    by_asker: HashMap<Asker, Number>,
     /// Those awaited that have one.
     deadlines: BTreeSet<(Time, Number)>,
 }
@@ -51,7 +60,7 @@ impl Jobs {
     pub(super) fn insert(&mut self, job: Job) {
         let number = self.next_number();
         self.next += 1;
-        self.by_ticket.insert(job.ticket, number);
+        self.by_asker.insert(job.asker, number);
         self.deadlines.extend(job.deadline.map(|deadline| (deadline, number)));
         self.by_number.insert(number, job);
     }
@@ -60,17 +69,15 @@ impl Jobs {
         self.by_number.get_mut(&number)
     }
 
-    pub(super) fn of_ticket(&self, ticket: Ticket) -> Option<Number> {
-        self.by_ticket.get(&ticket).copied()
+    pub(super) fn of_asker(&self, asker: Asker) -> Option<Number> {
+        self.by_asker.get(&asker).copied()
     }
 
     /// Notes that nobody awaits the job any more; `None` if that was known.
-    pub(super) fn disown(&mut self, number: Number) -> Option<&Job> {
-        let job = self.by_number.get(&number)?;
-        if self.by_ticket.get(&job.ticket) != Some(&number) {
-            return None;
-        }
-        self.by_ticket.remove(&job.ticket);
+    pub(super) fn disown(&mut self, number: Number, now: Time) -> Option<&Job> {
+        let job = self.by_number.get_mut(&number).filter(|job| job.disowned.is_none())?;
+        job.disowned = Some(now);
+        self.by_asker.remove(&job.asker);
         if let Some(deadline) = job.deadline {
             self.deadlines.remove(&(deadline, number));
         }
@@ -78,15 +85,21 @@ impl Jobs {
     }
 
     /// Takes a job out, awaited or not.
-    pub(super) fn remove(&mut self, number: Number) -> Option<(Job, bool)> {
-        let is_awaited = self.disown(number).is_some();
-        self.by_number.remove(&number).map(|job| (job, is_awaited))
+    pub(super) fn remove(&mut self, number: Number) -> Option<Job> {
+        let job = self.by_number.remove(&number)?;
+        if job.disowned.is_none() {
+            self.by_asker.remove(&job.asker);
+            if let Some(deadline) = job.deadline {
+                self.deadlines.remove(&(deadline, number));
+            }
+        }
+        Some(job)
     }
 
-    /// An awaited job whose deadline has come, and its ticket.
-    pub(super) fn due(&self, now: Time) -> Option<(Number, Ticket)> {
+    /// An awaited job whose deadline has come.
+    pub(super) fn due(&self, now: Time) -> Option<Number> {
         let &(deadline, number) = self.deadlines.first()?;
-        (deadline <= now).then(|| (number, self.by_number[&number].ticket))
+        (deadline <= now).then_some(number)
     }
 
     /// When the first deadline comes.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use ringyard_runtime::app::{Command, ConnId, Origin};
+use ringyard_runtime::app::{Command, ConnId, Origin, Time};
 
 use super::*;
 
@@ -20,11 +20,15 @@ struct World {
 
 impl World {
     fn new(policy: SheddingPolicy, workers: usize) -> Self {
+        Self::with(policy, Departures::Heed, 1, workers)
+    }
+
+    fn with(policy: SheddingPolicy, departures: Departures, cores: usize, workers: usize) -> Self {
         let effort = Effort::new(LINKS, WORK);
         assert_eq!(effort.step, 1);
-        let config = ComputeConfig { effort, workers, policy, deadline: None };
-        let make = factory(front_default(), config, 1);
-        let threads = u16::try_from(1 + workers).unwrap();
+        let config = ComputeConfig { effort, workers, policy, deadline: None, departures };
+        let make = factory(front_default(), config, cores, Arc::new(ComputeBoard::new(cores)));
+        let threads = u16::try_from(cores + workers).unwrap();
         let app = |core| make(CoreContext::detached(CoreIndex(core), threads));
         let apps = (0..threads).map(|core| (app(core), Commands::default())).collect();
         let now = Time::ZERO + Duration::from_secs(1);
@@ -66,10 +70,14 @@ impl World {
     }
 
     fn ask(&mut self, slot: u32, target: &str, headers: &str) -> ConnId {
+        self.ask_core(0, slot, target, headers)
+    }
+
+    fn ask_core(&mut self, core: usize, slot: u32, target: &str, headers: &str) -> ConnId {
         let conn = ConnId { slot, generation: 0 };
-        self.tell(0, Event::Opened { conn, origin: Origin::Accepted { listener: 0 } });
+        self.tell(core, Event::Opened { conn, origin: Origin::Accepted { listener: 0 } });
         let request = format!("GET {target} HTTP/1.1\r\nhost: test\r\n{headers}\r\n");
-        self.tell(0, Event::Received { conn, bytes: request.as_bytes() });
+        self.tell(core, Event::Received { conn, bytes: request.as_bytes() });
         conn
     }
 
@@ -158,18 +166,70 @@ fn a_passed_deadline_is_answered_and_frees_the_worker() {
 }
 
 #[test]
-fn the_newest_goes_first_in_a_crowd_and_the_stale_are_refused() {
+fn a_crowd_is_refused_at_the_door_and_the_worker_has_always_something_to_do() {
     let mut world = World::new(SheddingPolicy::CodelLifo, 1);
     for slot in 0..60 {
         world.ask(slot, "/calculate?input=x", "");
+        let waits = world.status(slot as usize).is_none();
         world.run(2);
+        assert!(waits || world.status(slot as usize) == Some(503), "refused at once or not");
     }
     world.run(60);
     let answered = (0..60).filter(|slot| world.status(*slot) == Some(200)).count();
     let refused = (0..60).filter(|slot| world.status(*slot) == Some(503)).count();
     assert_eq!(answered + refused, 60, "everybody has an answer");
-    assert!(answered >= 10, "{answered}");
-    assert!(world.metric("ringyard_compute_refused_total{reason=\"stale\"}") > 0.0);
+    assert!((12..=14).contains(&answered), "{answered}");
+    assert_eq!(world.metric("ringyard_compute_refused_total{reason=\"stale\"}"), 0.0);
+    assert_eq!(world.metric("ringyard_compute_refused_total{reason=\"too_late\"}"), refused as f64);
+}
+
+#[test]
+fn a_policy_holds_for_all_cores_together() {
+    let mut world = World::with(SheddingPolicy::Queue(2), Departures::Heed, 3, 1);
+    let conns: Vec<ConnId> =
+        (0..3).map(|core| world.ask_core(core as usize, core, "/calculate?input=x", "")).collect();
+    world.run(1);
+    world.run(1);
+    let statuses: Vec<Option<u16>> = (0..3).map(|slot| world.status(slot)).collect();
+    assert_eq!(statuses, [None, None, Some(503)]);
+    assert!(world.sent[2].contains("retry-after: 1\r\n"), "{}", world.sent[2]);
+    world.tell(1, Event::PeerClosed { conn: conns[1] });
+    world.run(1);
+    world.ask_core(2, 3, "/calculate?input=y", "");
+    world.run(25);
+    assert_eq!([world.status(0), world.status(1), world.status(3)], [Some(200), None, Some(200)]);
+    for core in 0..4 {
+        world.tell(core, Event::Drain);
+    }
+    world.run(2);
+    assert_eq!(world.finished, 4);
+}
+
+#[test]
+fn a_request_that_does_not_reach_the_owner_is_refused() {
+    let mut world = World::with(SheddingPolicy::None, Departures::Heed, 2, 1);
+    world.ask_core(1, 0, "/calculate?input=x", "");
+    let (_, to, message) = world.mail.pop_front().unwrap();
+    world.tell(1, Event::MailReturned { to, message });
+    assert_eq!(world.status(0), Some(503));
+    assert_eq!(world.metric("ringyard_compute_refused_total{reason=\"mailbox\"}"), 1.0);
+}
+
+#[test]
+fn departures_may_be_ignored_and_cost_what_they_cost_elsewhere() {
+    let mut world = World::with(SheddingPolicy::None, Departures::Ignore, 1, 1);
+    let conns: Vec<ConnId> = (0..2).map(|slot| world.ask(slot, "/calculate?input=x", "")).collect();
+    world.ask(2, "/calculate?input=z", "");
+    world.run(4);
+    conns.into_iter().for_each(|conn| world.tell(0, Event::PeerClosed { conn }));
+    world.run(20);
+    assert_eq!(world.status(2), None, "the worker is busy for those who have left");
+    world.run(12);
+    assert_eq!(world.status(2), Some(200));
+    let wasted = world.metric("ringyard_compute_work_seconds_total{outcome=\"wasted\"}");
+    assert!((wasted - 0.02).abs() < 1e-9, "{wasted}");
+    let after_leaving = world.metric("ringyard_compute_after_leaving_seconds_sum");
+    assert!((0.015..=0.019).contains(&after_leaving), "{after_leaving}");
 }
 
 #[test]
@@ -180,7 +240,9 @@ fn mail_that_comes_back_goes_out_again() {
         let (from, to, message) = world.mail.pop_front().expect("the request or its answer");
         world.tell(usize::from(from.0), Event::MailReturned { to, message });
         let again = world.apps[usize::from(from.0)].1.deadline();
-        assert!(again.is_some_and(|deadline| deadline <= world.now), "it is tried again");
+        let soon = world.now + Duration::from_millis(1);
+        assert!(again.is_some_and(|deadline| deadline <= soon), "it is tried again");
+        world.now = soon;
         world.tell(usize::from(from.0), Event::Deadline);
         if from == CoreIndex(0) {
             while world.mail.iter().all(|(from, ..)| *from == CoreIndex(0)) {

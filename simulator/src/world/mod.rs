@@ -61,6 +61,7 @@ impl HostId {
 pub struct HostPlan {
     name: String,
     cores: u16,
+    workers: u16,
     ports: Vec<u16>,
 }
 
@@ -68,7 +69,7 @@ impl HostPlan {
     /// A host of one core that listens nowhere. The name is for the trace.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), cores: 1, ports: Vec::new() }
+        Self { name: name.into(), cores: 1, workers: 0, ports: Vec::new() }
     }
 
     /// How many cores it has, each with an app of its own.
@@ -83,7 +84,14 @@ impl HostPlan {
         self
     }
 
-    /// Has all its cores listen at `port`, as one more listener.
+    /// Adds so many cores, after the others, to which nobody can connect.
+    #[must_use]
+    pub fn workers(mut self, workers: u16) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// Has all its cores but the workers listen at `port`, as one more listener.
     #[must_use]
     pub fn listen(mut self, port: u16) -> Self {
         self.ports.push(port);
@@ -150,8 +158,8 @@ impl World {
         plan: &HostPlan,
         make: impl FnMut(CoreContext) -> A + 'static,
     ) -> HostId {
-        let host = self.network.add_machine(&plan.name, &plan.ports, plan.cores);
-        self.processes.push(Box::new(Site::new(host, plan.cores, make)));
+        let host = self.network.add_machine(&plan.name, &plan.ports, (plan.cores, plan.workers));
+        self.processes.push(Box::new(Site::new(host, plan.cores + plan.workers, make)));
         self.network.boot(host);
         host
     }

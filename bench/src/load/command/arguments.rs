@@ -149,6 +149,10 @@ struct HttpArgs {
     /// Close each connection after one answer
     #[arg(long)]
     close: bool,
+
+    /// How long a client of a closed loop pauses that is refused with 429 or 503
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
+    backoff: Duration,
 }
 
 /// What to say over TCP.
@@ -369,6 +373,7 @@ impl HttpArgs {
             headers: self.headers.clone(),
             body: body.transpose()?,
             close: self.close,
+            backoff: self.backoff,
         })
     }
 }

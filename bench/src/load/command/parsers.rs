@@ -11,7 +11,7 @@ use crate::limits::LOAD_DURATION_MAX;
 use crate::load::options::Precision;
 use crate::load::slo::duration;
 
-pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     duration(text).filter(|duration| *duration <= LOAD_DURATION_MAX).ok_or_else(|| {
         format!("not a time up to {LOAD_DURATION_MAX:?} with its unit, such as 500ms, 30s or 2m")
     })

@@ -12,9 +12,7 @@ use plotters::style::text_anchor::HPos;
 use plotters::style::{Color, RGBColor, ShapeStyle};
 
 use super::PictureError;
-use super::theme::{
-    self, Axis, Chart, GREY, INK, LABEL_SIZE, PAPER, TITLE_SIZE, axis_end, strategy_colour,
-};
+use super::theme::{self, Axis, Chart, INK, LABEL_SIZE, PAPER, axis_end, strategy_colour};
 use crate::random::Random;
 use crate::statistics::{Tally, as_real, milliseconds};
 use crate::study::{RunRecord, StudySummary, coordinates};
@@ -33,26 +31,14 @@ pub(super) fn header<B: DrawingBackend>(
     area: &DrawingArea<B, Shift>,
     summary: &StudySummary,
 ) -> Result<(), PictureError> {
-    const LEFT: i32 = 160;
-    let title = theme::text(TITLE_SIZE, INK, HPos::Left);
-    area.draw(&Text::new(summary.title.clone(), (LEFT, 60), title))?;
     let requests: u64 = summary.strategies.iter().map(|run| run.latency.count).sum();
     let errors: u64 = summary.strategies.iter().map(|run| run.errors.total()).sum();
     let subtitle = format!(
         "workload {}, {} s under each strategy, seed {}: {requests} requests answered, {errors} errors",
         summary.workload, summary.seconds_per_strategy, summary.seed,
     );
-    area.draw(&Text::new(subtitle, (LEFT, 116), theme::text(LABEL_SIZE, GREY, HPos::Left)))?;
-    let style = theme::name(HPos::Left);
-    let mut left = LEFT;
-    for (index, run) in summary.strategies.iter().enumerate() {
-        let colour = strategy_colour(index);
-        area.draw(&Rectangle::new([(left, 158), (left + 40, 184)], colour.filled()))?;
-        area.draw(&Text::new(run.strategy.clone(), (left + 54, 171), style.clone()))?;
-        let (width, _) = area.estimate_text_size(&run.strategy, &style)?;
-        left += 54 + i32::try_from(width).unwrap_or(i32::MAX / 2) + 56;
-    }
-    Ok(())
+    let names: Vec<&str> = summary.strategies.iter().map(|run| run.strategy.as_str()).collect();
+    theme::header(area, &summary.title, &subtitle, &names)
 }
 
 /// How many requests took how long, as stairs of one colour for each strategy.

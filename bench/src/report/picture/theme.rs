@@ -1,4 +1,4 @@
-//! Colours, type and the frame that all panels share.
+//! Colours, type, the header and the frame that all panels share.
 
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -7,6 +7,7 @@ use plotters::chart::{ChartBuilder, ChartContext};
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
 use plotters::drawing::DrawingArea;
+use plotters::element::Rectangle;
 use plotters::prelude::{Cartesian2d, DrawingBackend, Text};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontStyle, IntoFont, RGBColor, TextStyle};
@@ -79,6 +80,28 @@ pub(crate) fn text(size: i32, colour: RGBColor, anchor: HPos) -> TextStyle<'stat
 /// The name of a strategy or customer, hung up by its left, middle or right.
 pub(crate) fn name(anchor: HPos) -> TextStyle<'static> {
     (NAME_FONT, LABEL_SIZE).into_font().color(&INK).pos(Pos::new(anchor, VPos::Center))
+}
+
+/// Title, what was run, and which colour is whose.
+pub(crate) fn header<B: DrawingBackend>(
+    area: &DrawingArea<B, Shift>,
+    title: &str,
+    subtitle: &str,
+    names: &[&str],
+) -> Result<(), PictureError> {
+    const LEFT: i32 = 160;
+    area.draw(&Text::new(title.to_owned(), (LEFT, 60), text(TITLE_SIZE, INK, HPos::Left)))?;
+    area.draw(&Text::new(subtitle.to_owned(), (LEFT, 116), text(LABEL_SIZE, GREY, HPos::Left)))?;
+    let style = name(HPos::Left);
+    let mut left = LEFT;
+    for (index, name) in names.iter().enumerate() {
+        let colour = strategy_colour(index);
+        area.draw(&Rectangle::new([(left, 158), (left + 40, 184)], colour.filled()))?;
+        area.draw(&Text::new((*name).to_owned(), (left + 54, 171), style.clone()))?;
+        let (width, _) = area.estimate_text_size(name, &style)?;
+        left += 54 + i32::try_from(width).unwrap_or(i32::MAX / 2) + 56;
+    }
+    Ok(())
 }
 
 /// A panel whose two axes measure real numbers.

@@ -103,8 +103,8 @@ impl Network {
             let result = Err(ConnError::Refused);
             return self.after(latency, Occurrence::Answer { attempt: key, result });
         };
-        let cores = machine.cores.clone();
-        let callee = cores.start + self.random.index(cores.len());
+        let (first, listening) = (machine.cores.start, machine.listening);
+        let callee = first + self.random.index(listening);
         if self.cores[callee].backlog >= BACKLOG_MAX {
             return self.repeat_syn(key);
         }

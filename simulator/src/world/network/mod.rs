@@ -126,6 +126,8 @@ pub(super) struct Machine {
     frozen_until: Time,
     pub(super) boots: u32,
     cores: Range<usize>,
+    /// Those of them that listen: the first ones.
+    listening: usize,
     /// Ends elsewhere whose packets ran into the void while this machine was off.
     parked: Vec<EndKey>,
 }
@@ -176,10 +178,16 @@ impl Network {
         }
     }
 
-    pub(super) fn add_machine(&mut self, name: &str, ports: &[u16], cores: u16) -> HostId {
+    /// Adds a machine of so many cores that listen at its ports, and so many workers.
+    pub(super) fn add_machine(
+        &mut self,
+        name: &str,
+        ports: &[u16],
+        (listening, workers): (u16, u16),
+    ) -> HostId {
         let host = HostId(u16::try_from(self.machines.len()).expect("a world of 2^16 hosts"));
         let first = self.cores.len();
-        for index in 0..cores {
+        for index in 0..listening + workers {
             self.cores.push(Core {
                 host,
                 index: CoreIndex(index),
@@ -204,6 +212,7 @@ impl Network {
             frozen_until: Time::ZERO,
             boots: 0,
             cores: first..self.cores.len(),
+            listening: usize::from(listening),
             parked: Vec::new(),
         });
         host

@@ -98,7 +98,7 @@ pub(crate) fn run(arguments: &ComputeArgs) -> Result<ExitCode, CommandError> {
 }
 
 /// The CPUs of this process that are none of those that serve; all of them where that leaves none.
-fn spare_cpus(serving: &[usize]) -> Result<Vec<usize>, affinity::AffinityError> {
+fn spare_cpus(serving: &[usize]) -> Result<Vec<usize>, CommandError> {
     let allowed = affinity::allowed()?;
     let spare: Vec<usize> = allowed.iter().copied().filter(|cpu| !serving.contains(cpu)).collect();
     Ok(if spare.is_empty() { allowed } else { spare })

@@ -8,5 +8,6 @@ mod fake;
 mod faults;
 mod laws;
 mod probe;
+mod strategies;
 mod study;
 mod sureness;

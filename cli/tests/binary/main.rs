@@ -4,6 +4,7 @@ mod process;
 
 mod analyze;
 mod compare;
+mod compute;
 mod reload;
 mod soak;
 mod usage;

@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &[&str]) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-fn wait_for_metric(address: SocketAddr, metric: &str) {
+pub(crate) fn wait_for_metric(address: SocketAddr, metric: &str) {
     let mut client = Client::connect(address);
     while !client.ask(&get("/metrics")).body.contains(metric) {
         thread::park_timeout(Duration::from_millis(2));

@@ -101,6 +101,9 @@ pub const SHED_SERVICE_KEPT: f64 = 0.9;
 /// Jobs that the `adaptive` policy may come to admit.
 pub const SHED_LIMIT_MAX: f64 = 1_024.0;
 
+/// The part of the learned limit that must be admitted for it to grow.
+pub const SHED_LIMIT_USED: f64 = 0.5;
+
 /// How far the learned limit moves at once towards what a job's time asks for.
 pub const SHED_LIMIT_STEP: f64 = 0.2;
 

@@ -2,6 +2,8 @@
 //!
 //! Every number is one of the report's, and a sentence is left out where the report has nothing on it.
 
+use std::fmt::Write as _;
+
 use super::findings::{Finding, SheddingReport};
 use crate::load::output::table::duration;
 
@@ -87,7 +89,7 @@ fn cure(report: &SheddingReport) -> Option<String> {
     ))
 }
 
-/// Which policy answers soonest, and which refuses least where not all is asked for.
+/// Which policy answers soonest, and which refuses how much of what could almost be done.
 fn choice(report: &SheddingReport) -> Option<String> {
     let shedding = |finding: &&Finding| finding.sheds && finding.answered.count > 0;
     let worst = report.contenders.iter().filter_map(|name| report.at_worst(name)).filter(shedding);
@@ -98,20 +100,24 @@ fn choice(report: &SheddingReport) -> Option<String> {
         soonest.contender,
         duration(soonest.answered.p99_ms)
     );
-    let light = report.findings.iter().filter(shedding);
-    let light = light.filter(|finding| finding.load().is_some_and(|load| load < 1.0));
-    let rarest = light.clone().min_by(|one, other| one.shed_ratio.total_cmp(&other.shed_ratio));
-    let most = light.max_by(|one, other| one.shed_ratio.total_cmp(&other.shed_ratio));
-    if let (Some(rarest), Some(most)) = (rarest, most)
-        && rarest.contender != most.contender
+    let bearable = report.findings.iter().filter(shedding).filter_map(Finding::load);
+    let bearable = bearable.filter(|load| *load <= 1.0).reduce(f64::max);
+    let there = report.findings.iter().filter(shedding);
+    let there = there.filter(|finding| bearable.is_some() && finding.load() == bearable);
+    let by_refusals =
+        |one: &&Finding, other: &&Finding| one.shed_ratio.total_cmp(&other.shed_ratio);
+    let (most, least) = (there.clone().max_by(by_refusals), there.min_by(by_refusals));
+    if let (Some(load), Some(most), Some(least)) = (bearable, most, least)
+        && most.shed_ratio > least.shed_ratio
     {
-        text.push_str(&format!(
-            " Below capacity {} refuses {:.1} % of requests that a longer queue would have served, {} {:.1} %.",
+        let _ = write!(
+            text,
+            " Asked for {load} times what it can do, {} refuses most, {:.1} %, and {} least, {:.1} %.",
             most.contender,
             most.shed_ratio * 100.0,
-            rarest.contender,
-            rarest.shed_ratio * 100.0
-        ));
+            least.contender,
+            least.shed_ratio * 100.0
+        );
     }
     Some(text)
 }

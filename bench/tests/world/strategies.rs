@@ -119,7 +119,7 @@ fn through_the_proxy(
     let config = ProxyConfig {
         strategy,
         composition: CompositionChoice::Fixed(composition),
-        cost: CostSetting::Fixed(mix.cost_model().unwrap()),
+        cost: CostSetting::Fixed(mix.cost_model().expect("the mix is ours")),
         linger: Some(Duration::ZERO),
         batch_sequences_max,
         deadline: LONG,

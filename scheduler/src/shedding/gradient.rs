@@ -4,11 +4,12 @@
 //! worked on over the time it took in all. With nobody waiting the gradient is 1 and the limit grows by its square root;
 //! the longer the queue, the smaller the gradient. For one worker it comes to rest at 2.6 jobs, for many at the
 //! workers and the square root of what is admitted. Dividing by the work itself keeps a change in how long jobs are
-//! from looking like a change in load.
+//! from looking like a change in load. It does not grow where nobody asks for more: what a quiet hour shows of a limit is
+//! nothing.
 
 use std::time::Duration;
 
-use crate::limits::{SHED_GRADIENT_MIN, SHED_LIMIT_MAX, SHED_LIMIT_STEP};
+use crate::limits::{SHED_GRADIENT_MIN, SHED_LIMIT_MAX, SHED_LIMIT_STEP, SHED_LIMIT_USED};
 
 /// The limit.
 #[derive(Debug)]
@@ -35,13 +36,17 @@ impl Gradient {
         admitted + 1.0 <= self.limit
     }
 
-    /// A job was worked on for `worked` of the `sojourn` that it took.
-    pub(super) fn observe(&mut self, sojourn: Duration, worked: Duration) {
+    /// A job was worked on for `worked` of the `sojourn` that it took, and is one of `admitted`.
+    pub(super) fn observe(&mut self, sojourn: Duration, worked: Duration, admitted: usize) {
         if sojourn.is_zero() {
             return;
         }
+        let admitted = f64::from(u32::try_from(admitted).unwrap_or(u32::MAX));
         let gradient = worked.div_duration_f64(sojourn).clamp(SHED_GRADIENT_MIN, 1.0);
         let wanted = self.limit * gradient + self.limit.sqrt();
+        if wanted > self.limit && admitted < self.limit * SHED_LIMIT_USED {
+            return;
+        }
         self.limit += SHED_LIMIT_STEP * (wanted - self.limit);
         self.limit = self.limit.clamp(self.least, SHED_LIMIT_MAX);
     }

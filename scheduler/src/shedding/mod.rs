@@ -118,12 +118,13 @@ impl<K: Copy + Eq> ShedQueue<K> {
         let (admits, reason) = match self.policy {
             SheddingPolicy::None => return Ok(()),
             SheddingPolicy::Queue(most) => (admitted < most, ShedReason::QueueFull),
-            SheddingPolicy::Time(limit) => (wait + self.service <= limit, ShedReason::TooLate),
+            SheddingPolicy::Time(limit) => {
+                (wait.is_zero() || wait + self.service <= limit, ShedReason::TooLate)
+            }
             SheddingPolicy::CodelLifo => (wait <= self.patience(now), ShedReason::TooLate),
             SheddingPolicy::Adaptive => (self.gradient.has_room_for(admitted), ShedReason::Limit),
         };
-        let predicts = reason == ShedReason::TooLate;
-        if !admits && !(predicts && wait.is_zero()) {
+        if !admits {
             return Err(reason);
         }
         match deadline {
@@ -170,10 +171,11 @@ impl<K: Copy + Eq> ShedQueue<K> {
 
     /// A worker is done with the job: what it took is what the next one is expected to take.
     pub fn finished(&mut self, key: K, arrived: Time, now: Time) {
+        let admitted = self.waiting.len() + self.running.len();
         let Some(entry) = self.take_running(key) else { return };
         let worked = now.since(entry.since);
         let sojourn = now.since(arrived);
-        self.gradient.observe(sojourn, worked);
+        self.gradient.observe(sojourn, worked, admitted);
         self.service =
             self.service.mul_f64(SHED_SERVICE_KEPT) + worked.mul_f64(1.0 - SHED_SERVICE_KEPT);
     }

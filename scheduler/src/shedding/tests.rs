@@ -225,10 +225,23 @@ fn the_learned_limit_rests_where_its_law_says() {
         let mut gradient = Gradient::new(workers);
         for _ in 0..500 {
             let queue = (gradient.limit() / workers as f64).max(1.0);
-            gradient.observe(SERVICE.mul_f64(queue), SERVICE);
+            gradient.observe(SERVICE.mul_f64(queue), SERVICE, 10);
         }
         assert!((gradient.limit() - expected).abs() < 0.01, "{workers}: {}", gradient.limit());
     }
+}
+
+#[test]
+fn a_quiet_hour_does_not_raise_the_limit() {
+    let mut queue = ShedQueue::new(SheddingPolicy::Adaptive, 1, SERVICE);
+    for key in 0..36_000 {
+        let arrived = Time::ZERO + SERVICE * key;
+        queue.offer(key, None, arrived).unwrap();
+        queue.start(arrived).unwrap();
+        queue.finished(key, arrived, arrived + SERVICE);
+    }
+    let limit = queue.limit().unwrap();
+    assert!(limit < 3.0, "{limit}");
 }
 
 #[test]

@@ -179,6 +179,7 @@ fn request(path: &str, close: bool) -> HttpRequest {
         headers: vec![("content-type".to_owned(), "application/json".to_owned())],
         body: Some(BodyTemplate::literal(BODY.to_vec())),
         close,
+        backoff: Duration::ZERO,
     }
 }
 

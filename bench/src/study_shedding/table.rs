@@ -10,15 +10,16 @@ use crate::load::output::table::duration;
 use crate::report::table::Table;
 use crate::statistics::milliseconds;
 
+/// How requests came, if that is of the kind that a table shows.
+type Pressure = fn(&Finding) -> Option<String>;
+
 /// All of it.
 #[must_use]
 pub(super) fn render(report: &SheddingReport) -> String {
     let mut text = heading(report);
-    let kinds: [(&str, fn(&Finding) -> Option<String>); 2] = [
-        ("clients", |finding| finding.clients().map(|clients| clients.to_string())),
-        ("load", |finding| finding.load().map(|load| format!("{load} x"))),
-    ];
-    for (head, pressure) in kinds {
+    let clients: Pressure = |finding| finding.clients().map(|clients| clients.to_string());
+    let load: Pressure = |finding| finding.load().map(|load| format!("{load} x"));
+    for (head, pressure) in [("clients", clients), ("load", load)] {
         if report.findings.iter().any(|finding| pressure(finding).is_some()) {
             let _ = write!(text, "\n{}", table(report, head, pressure).render());
         }
@@ -41,7 +42,7 @@ pub(super) fn heading(report: &SheddingReport) -> String {
     )
 }
 
-fn table(report: &SheddingReport, head: &str, pressure: fn(&Finding) -> Option<String>) -> Table {
+fn table(report: &SheddingReport, head: &str, pressure: Pressure) -> Table {
     let mut table = Table::new([
         "server",
         head,

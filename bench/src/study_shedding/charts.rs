@@ -1,7 +1,7 @@
 //! What is drawn, as data: five figures, each over the clients of a closed loop and over the load of an open one.
 
 use super::findings::{Finding, SheddingReport};
-use crate::report::chart::{Chart, Line, Scale};
+use crate::report::chart::{Chart, Marks, Scale, Series, Size};
 
 /// One figure of a finding.
 struct Measure {
@@ -53,16 +53,20 @@ pub(super) fn charts(report: &SheddingReport) -> Vec<(&'static str, Chart)> {
     let mut charts = Vec::new();
     for Measure { heading, unit, figure } in &MEASURES {
         for (x_title, pressure) in &AXES {
-            let line = |name: &String| {
+            let line = |(colour, name): (usize, &String)| {
                 let point = |finding: &Finding| Some((pressure(finding)?, figure(finding)?));
-                Line { name: name.clone(), points: report.of(name).filter_map(point).collect() }
+                let points = report.of(name).filter_map(point).collect();
+                Series { name: name.clone(), colour, marks: Marks::Line, points }
             };
             let chart = Chart {
+                size: Size::Wide,
                 x_title,
                 x_scale: Scale::Linear,
+                x_reach: 0.0,
                 y_title: unit,
                 y_scale: Scale::Linear,
-                lines: report.contenders.iter().map(line).collect(),
+                y_reach: 0.0,
+                series: report.contenders.iter().enumerate().map(line).collect(),
             };
             charts.push((*heading, chart));
         }

@@ -15,7 +15,7 @@ use super::{picture, table, web};
 use crate::limits::CONNECTIONS_PER_CORE_MAX;
 use crate::load::command::parsers::parse_duration;
 use crate::progress::ProgressDisplay;
-use crate::report::chart::LINES_MAX;
+use crate::report::page::COLOURS;
 use crate::report::picture::PictureError;
 
 /// What a request costs unless told otherwise: short, so that a study takes minutes.
@@ -143,7 +143,7 @@ pub enum CommandError {
     #[error("there is nothing to play: give --clients or --loads above 0")]
     Nothing,
     /// More servers than can be told apart.
-    #[error("at most {LINES_MAX} servers can be told apart in one study")]
+    #[error("at most {COLOURS} servers can be told apart in one study")]
     TooMany,
     /// A policy that could answer nobody.
     #[error("{0} allows for less time than the work takes: every request would be refused")]
@@ -179,7 +179,7 @@ impl SheddingArgs {
             return Err(CommandError::Zero);
         }
         let contenders = self.contenders(work);
-        if contenders.len() > LINES_MAX {
+        if contenders.len() > COLOURS {
             return Err(CommandError::TooMany);
         }
         let hopeless = |contender: &Contender| match contender.policy {

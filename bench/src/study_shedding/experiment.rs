@@ -236,6 +236,7 @@ impl Options {
             interval: INTERVAL,
             cores: client_cpu.into_iter().collect(),
             engine,
+            congestion_control: None,
             seed: self.seed,
             calibration: Duration::ZERO,
         }

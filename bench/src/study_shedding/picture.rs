@@ -11,7 +11,7 @@ use plotters::style::Color;
 use super::charts::charts;
 use super::findings::SheddingReport;
 use super::table;
-use crate::report::chart::{Chart, Line};
+use crate::report::chart::Chart;
 use crate::report::picture::theme::{self, Axis, axis_end, strategy_colour};
 use crate::report::picture::{HEADER_HEIGHT, PictureError};
 
@@ -51,7 +51,7 @@ fn panel<B: DrawingBackend>(
     heading: &str,
     chart: &Chart,
 ) -> Result<(), PictureError> {
-    let points = || chart.lines.iter().flat_map(|line| &line.points);
+    let points = || chart.series.iter().flat_map(|series| &series.points);
     let x_most = points().map(|point| point.0).fold(0.0, f64::max);
     let y_most = points().map(|point| point.1).fold(0.0, f64::max);
     let mut panel = theme::panel(
@@ -60,11 +60,11 @@ fn panel<B: DrawingBackend>(
         Axis { title: chart.x_title, range: 0.0..axis_end(x_most), ticks: 10 },
         Axis { title: chart.y_title, range: 0.0..axis_end(y_most), ticks: 6 },
     )?;
-    for (index, Line { points, .. }) in chart.lines.iter().enumerate() {
-        let colour = strategy_colour(index);
+    for (index, series) in chart.series.iter().enumerate() {
+        let (colour, points) = (strategy_colour(series.colour), &series.points);
         panel.draw_series([PathElement::new(points.clone(), colour.stroke_width(5))])?;
         // Lines that lie on one another show as rings around one another.
-        let radius = 10 + 3 * i32::try_from(chart.lines.len() - index).unwrap_or(0);
+        let radius = 10 + 3 * i32::try_from(chart.series.len() - index).unwrap_or(0);
         let ring = |point: &(f64, f64)| Circle::new(*point, radius, colour.stroke_width(3));
         panel.draw_series(points.iter().map(ring))?;
     }

@@ -6,8 +6,8 @@ use super::findings::{
     AFTER_LEAVING_MAX, Finding, GOODPUT_SHARE_MIN, Judgement, REFUSAL_P99_MAX, SheddingReport,
 };
 use super::words;
-use crate::load::output::table::duration;
 use crate::report::table::Table;
+use crate::report::units::duration;
 use crate::statistics::milliseconds;
 
 /// How requests came, if that is of the kind that a table shows.

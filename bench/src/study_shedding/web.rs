@@ -5,20 +5,20 @@ use std::fmt::Write as _;
 use super::charts::charts;
 use super::findings::SheddingReport;
 use super::{table, words};
-use crate::report::page::{self, escape};
+use crate::report::page::{escape, page};
 
 /// The whole page.
 #[must_use]
 pub(super) fn render(report: &SheddingReport) -> String {
-    let mut page = page::begin("What refusing requests is worth");
-    let _ = writeln!(page, "<p>{}</p>", escape(&words::summary(report)));
+    let mut body = String::new();
+    let _ = writeln!(body, "<p class=\"lead\">{}</p>", escape(&words::summary(report)));
     for (heading, chart) in charts(report) {
-        if chart.lines.iter().any(|line| !line.points.is_empty()) {
-            let _ = writeln!(page, "<h2>{heading}</h2>\n{}", chart.render());
+        if chart.series.iter().any(|series| !series.points.is_empty()) {
+            let _ = writeln!(body, "<h2>{heading}</h2>\n{}", chart.render());
         }
     }
-    let _ = writeln!(page, "<h2>All figures</h2>\n<pre>{}</pre>", escape(&table::render(report)));
-    page::end(page)
+    let _ = writeln!(body, "<h2>All figures</h2>\n<pre>{}</pre>", escape(&table::render(report)));
+    page("What refusing requests is worth", &body)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use super::findings::{Finding, SheddingReport};
-use crate::load::output::table::duration;
+use crate::report::units::duration;
 
 /// Columns of a terminal that a paragraph may take.
 const WIDTH: usize = 110;

@@ -81,14 +81,14 @@ pub struct Chart {
     pub x_title: &'static str,
     /// Its scale.
     pub x_scale: Scale,
-    /// Where the horizontal axis is to end at least, so that several charts can be held against one another.
-    pub x_reach: f64,
+    /// What else the horizontal axis is to hold, so that several charts can be held against one another.
+    pub x_reach: [f64; 2],
     /// What is said along the vertical axis, with its unit.
     pub y_title: &'static str,
     /// Its scale.
     pub y_scale: Scale,
-    /// Where the vertical axis is to end at least.
-    pub y_reach: f64,
+    /// What else the vertical axis is to hold.
+    pub y_reach: [f64; 2],
     /// What is drawn.
     pub series: Vec<Series>,
 }
@@ -195,8 +195,8 @@ impl Chart {
             return svg;
         }
         let frame = Frame {
-            x: Axis::of(self.x_scale, points().map(|point| point.0).chain([self.x_reach])),
-            y: Axis::of(self.y_scale, points().map(|point| point.1).chain([self.y_reach])),
+            x: Axis::of(self.x_scale, points().map(|point| point.0).chain(self.x_reach)),
+            y: Axis::of(self.y_scale, points().map(|point| point.1).chain(self.y_reach)),
             right: width - RIGHT,
             floor: height - BOTTOM,
         };
@@ -316,10 +316,10 @@ mod tests {
             size: Size::Small,
             x_title: "x",
             x_scale: Scale::Linear,
-            x_reach: 0.0,
+            x_reach: [0.0; 2],
             y_title: "y",
             y_scale: Scale::Linear,
-            y_reach: 10.0,
+            y_reach: [0.0, 10.0],
             series: vec![Series { name: "s".into(), colour: 1, marks, points: points.to_vec() }],
         };
         let points = [(1.0, 2.0), (2.0, 5.0)];

@@ -157,10 +157,10 @@ fn percentiles(runs: &[RunRecord]) -> String {
         size: Size::Wide,
         x_title: "one request in so many takes longer",
         x_scale: Scale::Logarithmic,
-        x_reach: 0.0,
+        x_reach: [0.0; 2],
         y_title: "latency (ms)",
         y_scale: Scale::Logarithmic,
-        y_reach: 0.0,
+        y_reach: [0.0; 2],
         series: runs.iter().enumerate().map(series).collect(),
     }
     .render()
@@ -218,10 +218,10 @@ fn histograms(summary: &StudySummary, runs: &[RunRecord]) -> String {
             size: Size::Small,
             x_title: "latency (ms)",
             x_scale: Scale::Logarithmic,
-            x_reach: most_ms,
+            x_reach: [least_ms, most_ms],
             y_title: "requests",
             y_scale: Scale::Linear,
-            y_reach: highest,
+            y_reach: [0.0, highest],
             series: if most_ms > 0.0 { series(Marks::Stairs, points) } else { Vec::new() },
         }
     })
@@ -240,15 +240,17 @@ fn timelines(summary: &StudySummary, runs: &[RunRecord]) -> String {
     let reach =
         |part: fn(&(f64, f64)) -> f64| all.iter().flatten().flatten().map(part).fold(0.0, f64::max);
     let (last_s, longest_ms) = (reach(|point| point.0), reach(|point| point.1));
+    let latencies = all.iter().flatten().flatten().map(|point| point.1);
+    let shortest_ms = latencies.fold(longest_ms, f64::min);
     let mut all = all.clone().into_iter();
     panels(summary, runs, |_| Chart {
         size: Size::Small,
         x_title: "time under the strategy (s)",
         x_scale: Scale::Linear,
-        x_reach: last_s,
+        x_reach: [0.0, last_s],
         y_title: "latency (ms)",
         y_scale: Scale::Logarithmic,
-        y_reach: longest_ms,
+        y_reach: [shortest_ms, longest_ms],
         series: series(Marks::Dots, all.next().unwrap_or_default()),
     })
 }

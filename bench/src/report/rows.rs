@@ -12,7 +12,7 @@ const HEADING_HEIGHT: f64 = 26.0;
 const TOP: f64 = 4.0;
 const BOTTOM: f64 = 42.0;
 
-/// Units that one character of a row's name takes.
+/// Units that one character of a name takes.
 const CHARACTER_WIDTH: f64 = 7.2;
 
 /// What is drawn in a row.
@@ -79,7 +79,9 @@ impl Rows {
     #[must_use]
     pub fn render(&self) -> String {
         let rows = || self.groups.iter().flat_map(|group| &group.rows);
-        let longest = rows().map(|row| row.name.chars().count()).max().unwrap_or(0);
+        let headings = self.groups.iter().map(|group| &group.heading);
+        let words = rows().map(|row| &row.name).chain(headings);
+        let longest = words.map(|word| word.chars().count()).max().unwrap_or(0);
         let left = CHARACTER_WIDTH * (longest as f64) + 16.0;
         let values: Vec<f64> = rows().flat_map(|row| row.mark.values()).collect();
         let axis = Axis::of(self.scale, values.iter().copied());

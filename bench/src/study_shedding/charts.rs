@@ -62,10 +62,10 @@ pub(super) fn charts(report: &SheddingReport) -> Vec<(&'static str, Chart)> {
                 size: Size::Wide,
                 x_title,
                 x_scale: Scale::Linear,
-                x_reach: 0.0,
+                x_reach: [0.0; 2],
                 y_title: unit,
                 y_scale: Scale::Linear,
-                y_reach: 0.0,
+                y_reach: [0.0; 2],
                 series: report.contenders.iter().enumerate().map(line).collect(),
             };
             charts.push((*heading, chart));

@@ -40,10 +40,10 @@ fn chart(y_title: &'static str, y_scale: Scale, series: Vec<Series>) -> Chart {
         size: Size::Wide,
         x_title: "requests per second",
         x_scale: Scale::Linear,
-        x_reach: 0.0,
+        x_reach: [0.0; 2],
         y_title,
         y_scale,
-        y_reach: 0.0,
+        y_reach: [0.0; 2],
         series,
     }
 }

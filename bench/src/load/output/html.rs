@@ -44,10 +44,10 @@ fn charts(report: &LoadReport) -> Vec<(&'static str, Chart)> {
         size: Size::Wide,
         x_title: "time (s)",
         x_scale: Scale::Linear,
-        x_reach: 0.0,
+        x_reach: [0.0; 2],
         y_title: unit,
         y_scale: scale,
-        y_reach: 0.0,
+        y_reach: [0.0; 2],
         series,
     };
     let mut charts = vec![
@@ -109,10 +109,10 @@ fn by_percentile(report: &LoadReport) -> Chart {
         size: Size::Wide,
         x_title: "one request in so many takes longer",
         x_scale: Scale::Logarithmic,
-        x_reach: 0.0,
+        x_reach: [0.0; 2],
         y_title: "milliseconds",
         y_scale: Scale::Logarithmic,
-        y_reach: 0.0,
+        y_reach: [0.0; 2],
         series,
     }
 }

@@ -4,6 +4,7 @@
 //! sockets is shown elsewhere, in virtual time; what stands here is what an engine could get wrong.
 
 mod classifier;
+mod compute;
 mod explain;
 mod faults;
 mod proxy;
@@ -46,6 +47,7 @@ scenarios! {{
     }
     // What the baseline does not have.
     apps: {
+        compute: contract, refusals_and_departures;
         explain: answers_and_decisions;
     }
 }}

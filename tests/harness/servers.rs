@@ -1,10 +1,14 @@
 //! Servers for a scenario: each on a free loopback port, each gone when its handle is dropped.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use ringyard_baseline::{launch_classifier, launch_proxy};
-use ringyard_runtime::launch::{EngineChoice, EngineKind, Plan, Running, launch};
+use ringyard_runtime::launch::{
+    EngineChoice, EngineKind, Plan, Running, launch, launch_with_workers,
+};
 use ringyard_servers::classifier::{self, ClassifierConfig};
+use ringyard_servers::compute::{self, ComputeBoard, ComputeConfig};
 use ringyard_servers::front::FrontConfig;
 use ringyard_servers::proxy::{self, BackendTarget, ProxyConfig};
 
@@ -177,6 +181,22 @@ pub fn proxy(site: Site, config: ProxyConfig) -> Serving {
             Handle::Baseline(running.expect("a launch"))
         }
     })
+}
+
+/// A compute server, whose workers run wherever the kernel puts them.
+///
+/// # Panics
+///
+/// If it cannot be launched, or the site is the baseline's, which has none.
+#[must_use]
+pub fn compute(site: Site, config: ComputeConfig) -> Serving {
+    let Site { engine, plan } = site;
+    assert!(engine != Engine::Baseline, "the baseline has no compute server");
+    let cores = plan.cores.len().max(1);
+    let board = Arc::new(ComputeBoard::new(cores));
+    let pins = vec![None; config.workers];
+    let make = compute::factory(compute::front_default(), config, cores, board);
+    Serving::new(Handle::App(launch_with_workers(plan, &pins, make).expect("a launch")))
 }
 
 /// The backend at `address`.

@@ -175,7 +175,14 @@ fn check(tally: &Tally, setting: &Setting) {
         assert!(count == 0 || explained, "{count} questions {what} without a reason: {tally:?}");
     };
     only_if(tally.backend_failed, resets || connects_fail || outages, "got 502");
-    let may_refuse = may_refuse(&plan.proxy) || small_mailboxes;
+    // A request whose sequences go apart fills as many places in the queue.
+    let places = match plan.proxy.splitting {
+        Splitting::Apart => setting.sequences,
+        Splitting::Together => 1,
+    };
+    let taken_up = u64::from(CUSTOMERS) * setting.pipelined.min(PIPELINED_REQUESTS_MAX as u64);
+    let small_queue = (plan.proxy.queue_jobs_max as u64) < taken_up * places;
+    let may_refuse = may_refuse(&plan.proxy) || small_mailboxes || small_queue;
     only_if(tally.overloaded, may_refuse, "got 429 or 503");
     let suffers = |outage: Option<Outages>| setting.proxy_suffers && outage.is_some();
     let [killed, cut, frozen, cut_off] =

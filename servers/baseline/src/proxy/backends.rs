@@ -180,14 +180,23 @@ pub(super) async fn dispatch(queue: Arc<Queue>, backends: Arc<Backends>, concurr
         let members = queue.next_batch().await;
         let (queue, backends, freed) = (Arc::clone(&queue), Arc::clone(&backends), freed.clone());
         tokio::spawn(async move {
-            serve_batch(&queue, &backends, backend, members).await;
+            if !serve_batch(&queue, &backends, backend, members).await {
+                // A backend that is ending may still accept a connection, and would take the next batch with it.
+                sleep(BACKEND_RECONNECT_MIN).await;
+            }
             // The receiver goes only when the server does.
             let _ = freed.send(backend);
         });
     }
 }
 
-async fn serve_batch(queue: &Queue, backends: &Backends, backend: usize, members: Vec<Member>) {
+/// Has a backend answer a batch, and says whether it did.
+async fn serve_batch(
+    queue: &Queue,
+    backends: &Backends,
+    backend: usize,
+    members: Vec<Member>,
+) -> bool {
     let sequences: Vec<_> = members.iter().flat_map(|member| &member.sequences).collect();
     let count = sequences.len();
     let batch = serde_json::to_vec(&BatchRequest { sequences }).expect("strings are JSON");
@@ -202,7 +211,8 @@ async fn serve_batch(queue: &Queue, backends: &Backends, backend: usize, members
             Err(Failure::Backend(String::from("nobody awaits the answer")))
         }
     };
-    queue.batch_ended(&customers, outcome.is_ok().then(|| started.elapsed()));
+    let is_answered = outcome.is_ok();
+    queue.batch_ended(&customers, is_answered.then(|| started.elapsed()));
     // An answer that cannot be sent belongs to a client that has left.
     match outcome {
         Ok(results) => {
@@ -218,6 +228,7 @@ async fn serve_batch(queue: &Queue, backends: &Backends, backend: usize, members
             }
         }
     }
+    is_answered
 }
 
 /// Resolves once none of the requests of a batch awaits its answer any more.

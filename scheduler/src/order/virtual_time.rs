@@ -17,8 +17,8 @@ use crate::jobs::{JobIndex, Jobs};
 /// How far the tag of a customer that comes back is lifted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lift {
-    /// To the tag at which a customer was last served; when nothing was queued, to the greatest tag there
-    /// is. This is start-time fair queueing.
+    /// To the tag at which a customer was last served; since nothing was queued and until somebody is served, to the
+    /// greatest tag there is. This is start-time fair queueing.
     LastServed,
     /// To the least tag of those backlogged; when nothing was queued, to the tag of whoever left last.
     /// This is the virtual token counter.
@@ -32,7 +32,7 @@ pub(super) struct VirtualTime {
     /// Backlogged customers by tag, and of equal tags whoever was served or joined longest ago.
     heap: Heap<(u64, u64)>,
     accounts: Vec<Account>,
-    /// The tag at which a customer was last served.
+    /// The tag at which a customer was last served, or the greatest there was when nothing was queued.
     last_served: u64,
     /// The greatest tag of any customer.
     greatest: u64,
@@ -65,8 +65,7 @@ impl VirtualTime {
     /// The least tag that a customer may have which becomes backlogged now.
     fn floor(&self) -> u64 {
         match (self.lift, self.heap.first()) {
-            (Lift::LastServed, Some(_)) => self.last_served,
-            (Lift::LastServed, None) => self.greatest,
+            (Lift::LastServed, _) => self.last_served,
             (Lift::LeastBacklogged, Some(least)) => self.accounts[least as usize].tag,
             (Lift::LeastBacklogged, None) => {
                 self.accounts.get(self.last_left as usize).map_or(0, |account| account.tag)
@@ -89,6 +88,10 @@ fn step(jobs: &Jobs, customer: u32, cost: Cost) -> u64 {
 
 impl Order for VirtualTime {
     fn insert(&mut self, jobs: &Jobs, index: JobIndex, _now: Time) {
+        if self.heap.first().is_none() {
+            // Nobody is behind who has nothing queued: whoever joins after this one starts no earlier than it.
+            self.last_served = self.greatest;
+        }
         let floor = self.floor();
         let (customer, change) = self.flows.insert(jobs, index);
         if change == Change::Backlog {

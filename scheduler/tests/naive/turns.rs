@@ -240,11 +240,13 @@ impl Virtual {
         if !joins {
             return;
         }
+        if queued.is_empty() {
+            self.last_served = self.greatest;
+        }
         let floor = match (self.lifts_to_least, queued.is_empty()) {
             (true, true) => self.tag[self.last_left],
             (true, false) => self.tag[self.least(queued)],
-            (false, true) => self.greatest,
-            (false, false) => self.last_served,
+            (false, _) => self.last_served,
         };
         let id = customer(job);
         self.tag[id] = self.tag[id].max(floor);

@@ -98,6 +98,9 @@ pub const SHED_INTERVAL_SERVICES: u32 = 2;
 /// How much of what is known of a job's time is kept from one job to the next.
 pub const SHED_SERVICE_KEPT: f64 = 0.9;
 
+/// The least part of a job that was cut off from which it can be told how long all of it would have taken.
+pub const SHED_PART_MIN: f64 = 0.1;
+
 /// Jobs that the `adaptive` policy may come to admit.
 pub const SHED_LIMIT_MAX: f64 = 1_024.0;
 
@@ -106,6 +109,12 @@ pub const SHED_LIMIT_USED: f64 = 0.5;
 
 /// How far the learned limit moves at once towards what a job's time asks for.
 pub const SHED_LIMIT_STEP: f64 = 0.2;
+
+/// How far the ceiling of the learned limit comes down for a job cut off after all of its work, as a part of it.
+pub const SHED_CEILING_STEP: f64 = 0.1;
+
+/// The part of the work that the learned limit puts up with being cut off.
+pub const SHED_CUT_OFF_PART: f64 = 0.01;
 
 /// The least that one job's time can make of the learned limit.
 pub const SHED_GRADIENT_MIN: f64 = 0.1;

@@ -6,16 +6,25 @@
 //! workers and the square root of what is admitted. Dividing by the work itself keeps a change in how long jobs are
 //! from looking like a change in load. It does not grow where nobody asks for more: what a quiet hour shows of a limit is
 //! nothing.
+//!
+//! How long clients wait it cannot know, only that some have left: jobs that were cut off, and would not have been
+//! without their wait, show that fewer should have been admitted. So there is a ceiling above the limit, which comes
+//! down to below the limit with each of them and goes up by little with each job that was done, in such a proportion that
+//! at rest [`SHED_CUT_OFF_PART`] of the work is cut off.
 
 use std::time::Duration;
 
-use crate::limits::{SHED_GRADIENT_MIN, SHED_LIMIT_MAX, SHED_LIMIT_STEP, SHED_LIMIT_USED};
+use crate::limits::{
+    SHED_CEILING_STEP, SHED_CUT_OFF_PART, SHED_GRADIENT_MIN, SHED_LIMIT_MAX, SHED_LIMIT_STEP,
+    SHED_LIMIT_USED,
+};
 
 /// The limit.
 #[derive(Debug)]
 pub(super) struct Gradient {
     limit: f64,
     least: f64,
+    ceiling: f64,
 }
 
 impl Gradient {
@@ -23,7 +32,7 @@ impl Gradient {
     /// have to wait for somebody to come.
     pub(super) fn new(workers: usize) -> Self {
         let workers = f64::from(u32::try_from(workers).unwrap_or(u32::MAX));
-        Self { limit: workers + 1.0, least: workers + 1.0 }
+        Self { limit: workers + 1.0, least: workers + 1.0, ceiling: SHED_LIMIT_MAX }
     }
 
     pub(super) fn limit(&self) -> f64 {
@@ -38,6 +47,8 @@ impl Gradient {
 
     /// A job was worked on for `worked` of the `sojourn` that it took, and is one of `admitted`.
     pub(super) fn observe(&mut self, sojourn: Duration, worked: Duration, admitted: usize) {
+        self.ceiling *= 1.0 + SHED_CEILING_STEP * SHED_CUT_OFF_PART;
+        self.ceiling = self.ceiling.min(SHED_LIMIT_MAX.max(self.least));
         if sojourn.is_zero() {
             return;
         }
@@ -48,6 +59,13 @@ impl Gradient {
             return;
         }
         self.limit += SHED_LIMIT_STEP * (wanted - self.limit);
-        self.limit = self.limit.clamp(self.least, SHED_LIMIT_MAX);
+        self.limit = self.limit.clamp(self.least, self.ceiling);
+    }
+
+    /// A job was cut off, this part of it done in vain, because it had waited.
+    pub(super) fn cut_off(&mut self, part: f64) {
+        self.ceiling = self.ceiling.min(self.limit) * (1.0 - SHED_CEILING_STEP * part);
+        self.ceiling = self.ceiling.max(self.least);
+        self.limit = self.limit.min(self.ceiling);
     }
 }

@@ -8,6 +8,7 @@
 
 mod gradient;
 mod policy;
+mod service;
 #[cfg(test)]
 mod tests;
 
@@ -16,11 +17,10 @@ use std::time::Duration;
 
 use ringyard_time::Time;
 
-use crate::limits::{
-    SHED_INTERVAL_SERVICES, SHED_SERVICE_KEPT, SHED_TARGET_SERVICES, SHED_WAITING_MAX,
-};
+use crate::limits::{SHED_INTERVAL_SERVICES, SHED_TARGET_SERVICES, SHED_WAITING_MAX};
 use gradient::Gradient;
 pub use policy::{SheddingPolicy, UnknownPolicy};
+use service::ServiceTime;
 
 /// Why a job was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,8 +65,7 @@ pub struct ShedQueue<K> {
     workers: usize,
     waiting: VecDeque<Entry<K>>,
     running: Vec<Entry<K>>,
-    /// What a job takes a worker, of late.
-    service: Duration,
+    service: ServiceTime,
     gradient: Gradient,
     /// Since when there has always been more to do than workers: from when somebody waited until a worker is idle.
     crowded_since: Option<Time>,
@@ -86,7 +85,7 @@ impl<K: Copy + Eq> ShedQueue<K> {
             workers,
             waiting: VecDeque::new(),
             running: Vec::with_capacity(workers),
-            service,
+            service: ServiceTime::new(service),
             gradient: Gradient::new(workers),
             crowded_since: None,
         }
@@ -114,12 +113,12 @@ impl<K: Copy + Eq> ShedQueue<K> {
     fn judge(&self, deadline: Option<Time>, now: Time) -> Result<(), ShedReason> {
         let admitted = self.waiting.len() + self.running.len();
         let wait = self.predicted_wait(now);
-        let is_met = |deadline| now + wait + self.service <= deadline;
+        let is_met = |deadline| now + wait + self.service.mean() <= deadline;
         let (admits, reason) = match self.policy {
             SheddingPolicy::None => return Ok(()),
             SheddingPolicy::Queue(most) => (admitted < most, ShedReason::QueueFull),
             SheddingPolicy::Time(limit) => {
-                (wait.is_zero() || wait + self.service <= limit, ShedReason::TooLate)
+                (wait.is_zero() || wait + self.service.mean() <= limit, ShedReason::TooLate)
             }
             SheddingPolicy::CodelLifo => (wait <= self.patience(now), ShedReason::TooLate),
             SheddingPolicy::Adaptive => (self.gradient.has_room_for(admitted), ShedReason::Limit),
@@ -174,15 +173,20 @@ impl<K: Copy + Eq> ShedQueue<K> {
         let admitted = self.waiting.len() + self.running.len();
         let Some(entry) = self.take_running(key) else { return };
         let worked = now.since(entry.since);
-        let sojourn = now.since(arrived);
-        self.gradient.observe(sojourn, worked, admitted);
-        self.service =
-            self.service.mul_f64(SHED_SERVICE_KEPT) + worked.mul_f64(1.0 - SHED_SERVICE_KEPT);
+        self.gradient.observe(now.since(arrived), worked, admitted);
+        self.service.observe(worked, 1.0);
     }
 
-    /// A worker has given the job up unfinished, or never began.
-    pub fn stopped(&mut self, key: K) {
-        self.take_running(key);
+    /// A worker has given the job up, of which this part was done, for nobody awaits it any more.
+    ///
+    /// It counts against the learned limit where it was the waiting that did it: if the job would have been done by now
+    /// had a worker taken it at once.
+    pub fn stopped(&mut self, key: K, part: f64, arrived: Time, now: Time) {
+        let Some(entry) = self.take_running(key) else { return };
+        self.service.observe(now.since(entry.since), part);
+        if now.since(arrived) >= self.service.mean() {
+            self.gradient.cut_off(part);
+        }
     }
 
     /// Takes out a job that waits and is wanted no more; `false` if it does not wait.
@@ -201,11 +205,11 @@ impl<K: Copy + Eq> ShedQueue<K> {
         if self.running.len() < self.workers && self.waiting.is_empty() {
             return Duration::ZERO;
         }
-        let left = |entry: &Entry<K>| self.service.saturating_sub(now.since(entry.since));
+        let left = |entry: &Entry<K>| self.service.mean().saturating_sub(now.since(entry.since));
         let running: Duration = self.running.iter().map(left).sum();
         let jobs = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX);
         let workers = u32::try_from(self.workers).unwrap_or(u32::MAX);
-        (running + self.service.saturating_mul(jobs)) / workers
+        (running + self.service.mean().saturating_mul(jobs)) / workers
     }
 
     /// Jobs that wait.
@@ -254,7 +258,7 @@ impl<K: Copy + Eq> ShedQueue<K> {
     fn may_overtake(&self, now: Time) -> bool {
         let others = self.waiting.len().saturating_sub(1).div_ceil(self.workers);
         let others = u32::try_from(others).unwrap_or(u32::MAX);
-        let last_start = now + self.service.saturating_mul(others);
+        let last_start = now + self.service.mean().saturating_mul(others);
         let oldest = self.waiting.front();
         self.is_overloaded(now)
             && oldest.is_some_and(|oldest| last_start <= oldest.since + self.interval())
@@ -267,11 +271,11 @@ impl<K: Copy + Eq> ShedQueue<K> {
 
     /// How long a job may wait under overload.
     fn target(&self) -> Duration {
-        self.service * SHED_TARGET_SERVICES
+        self.service.mean() * SHED_TARGET_SERVICES
     }
 
     /// How long it may wait otherwise, and how long a crowd lasts that counts as overload.
     fn interval(&self) -> Duration {
-        self.service * SHED_INTERVAL_SERVICES
+        self.service.mean() * SHED_INTERVAL_SERVICES
     }
 }

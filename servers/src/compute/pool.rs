@@ -46,6 +46,8 @@ pub struct Completion {
 #[derive(Debug)]
 pub(super) struct Pool {
     departures: Departures,
+    /// What a request is.
+    links: u64,
     queue: ShedQueue<Number>,
     free: Vec<CoreIndex>,
     jobs: Jobs,
@@ -63,6 +65,7 @@ impl Pool {
     ) -> Self {
         Self {
             departures: config.departures,
+            links: config.effort.links,
             queue: ShedQueue::new(config.policy, workers.len(), config.effort.work),
             free: workers,
             jobs: Jobs::default(),
@@ -131,8 +134,9 @@ impl Pool {
                 }
             }
             ComputeMail::GivenUp { number, links } => {
-                self.freed(now, worker, number);
-                self.queue.stopped(number);
+                let Some(job) = self.freed(now, worker, number) else { return };
+                let part = links as f64 / self.links as f64;
+                self.queue.stopped(number, part, job.arrived, now);
                 self.board.links_wasted.add(links);
             }
             other => debug_assert!(false, "workers do not say {other:?}"),

@@ -130,11 +130,14 @@ pub const POOLED_BUFFER_BYTES_MAX: usize = 16 * 1024;
 /// What a compute worker does before it looks for mail: the longest that it works on for nobody.
 pub const COMPUTE_STEP: Duration = Duration::from_millis(1);
 
-/// Links of a chain that are timed to find how many make up a request: a few milliseconds of work.
-pub const COMPUTE_CALIBRATION_LINKS: u64 = 40_000;
+/// How long each of the timings lasts by which it is found how many links make up a request.
+pub const COMPUTE_CALIBRATION: Duration = Duration::from_millis(10);
 
-/// How often they are timed: a tenth of a second in all, so that a processor that idled comes up to its speed.
-pub const COMPUTE_CALIBRATIONS: u32 = 40;
+/// Links of one such timing.
+pub const COMPUTE_CALIBRATION_LINKS_MAX: u64 = 1 << 24;
+
+/// How many timings there are, of which the median counts: half a second in all or a little more.
+pub const COMPUTE_CALIBRATIONS: usize = 35;
 
 /// Milliseconds that `X-Deadline-Ms` may ask a compute server for: a day.
 pub const COMPUTE_DEADLINE_MS_MAX: u64 = 86_400_000;

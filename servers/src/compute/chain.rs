@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use crate::limits::{COMPUTE_CALIBRATION_LINKS, COMPUTE_CALIBRATIONS, COMPUTE_STEP};
+use crate::limits::{
+    COMPUTE_CALIBRATION, COMPUTE_CALIBRATION_LINKS_MAX, COMPUTE_CALIBRATIONS, COMPUTE_STEP,
+};
 
 /// A digest under way.
 #[derive(Clone, Debug)]
@@ -23,11 +25,17 @@ impl Chain {
     }
 
     /// Goes on by up to `links`; says how many it went.
+    ///
+    /// Never inlined, so that what is timed is what workers run: optimised for its surroundings, a link takes half as long
+    /// again in one place as in another.
+    #[inline(never)]
     pub(super) fn advance(&mut self, links: u64) -> u64 {
         let links = links.min(self.left);
+        let mut digest = self.digest;
         for _ in 0..links {
-            self.digest = Sha256::digest(self.digest).into();
+            digest = Sha256::digest(digest).into();
         }
+        self.digest = digest;
         self.left -= links;
         links
     }
@@ -63,25 +71,32 @@ impl Effort {
         Self { links, step: step.max(1), work }
     }
 
-    /// Finds how many links take `work`, by having `time` measure some, best in a thread's own processor time. The least
-    /// of many measurements counts: whatever else the processor did can only have made them longer.
+    /// Finds how many links take `work`, by having `time` measure some, best in a thread's own processor time.
+    ///
+    /// The median of many timings counts, each long enough that a processor that others share and that changes its speed
+    /// shows what it usually does: the least would promise what the worker cannot keep.
     #[must_use]
     pub fn calibrate(work: Duration, mut time: impl FnMut(&mut dyn FnMut()) -> Duration) -> Self {
-        let mut measure = || {
-            let mut chain = Chain::new(b"calibration", COMPUTE_CALIBRATION_LINKS);
-            time(&mut || {
-                std::hint::black_box(chain.advance(COMPUTE_CALIBRATION_LINKS));
-            })
+        let mut time = |links| {
+            let mut chain = Chain::new(b"calibration", links);
+            let took = time(&mut || {
+                std::hint::black_box(chain.advance(links));
+            });
+            took.max(Duration::from_nanos(1))
         };
-        let measurements = (0..COMPUTE_CALIBRATIONS).map(|_| measure());
-        let least = measurements.min().unwrap_or_default();
-        let ratio = work.div_duration_f64(least.max(Duration::from_nanos(1)));
+        let mut links = 1;
+        while time(links) < COMPUTE_CALIBRATION && links < COMPUTE_CALIBRATION_LINKS_MAX {
+            links *= 2;
+        }
+        let mut timings = [(); COMPUTE_CALIBRATIONS].map(|()| time(links));
+        timings.sort_unstable();
+        let ratio = work.div_duration_f64(timings[COMPUTE_CALIBRATIONS / 2]);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "the cast saturates"
         )]
-        let links = (ratio * COMPUTE_CALIBRATION_LINKS as f64) as u64;
+        let links = (ratio * links as f64) as u64;
         Self::new(links.max(1), work)
     }
 }
@@ -116,15 +131,21 @@ mod tests {
     }
 
     #[test]
-    fn calibration_divides_the_work_by_what_a_link_takes() {
-        let mut measured = 0;
+    fn calibration_takes_the_median_of_long_timings() {
+        let mut timings = 0;
+        // A link takes 10 us, so that 1,024 are the first power of two that is long enough.
         let effort = Effort::calibrate(Duration::from_millis(500), |work| {
             work();
-            measured += 1;
-            Duration::from_millis(10 * measured)
+            timings += 1;
+            let took = Duration::from_micros(10) * 2_u32.pow((timings - 1).min(10));
+            match timings % 12 {
+                3 | 6 | 9 => took * 3 / 4,
+                4 | 8 | 0 => took * 5,
+                _ => took,
+            }
         });
-        assert_eq!(effort.links, 50 * COMPUTE_CALIBRATION_LINKS);
-        assert_eq!(effort.step, effort.links / 500);
-        assert_eq!(measured, u64::from(COMPUTE_CALIBRATIONS));
+        assert_eq!(effort.links, 50_000);
+        assert_eq!(effort.step, 100);
+        assert_eq!(timings as usize, 11 + COMPUTE_CALIBRATIONS);
     }
 }

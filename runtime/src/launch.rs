@@ -20,6 +20,7 @@ use crate::listener::Listeners;
 use crate::mailbox::Mailboxes;
 use crate::running::{CoreEnd, Facts};
 use crate::socket::SocketOptions;
+use crate::urgency::{self, Urgency};
 use crate::{descriptors, ring, tokio_engine};
 #[cfg(feature = "peers")]
 use crate::{glommio_engine, monoio_engine};
@@ -65,6 +66,7 @@ pub enum LaunchError {
 pub(crate) struct Seat<M> {
     pub(crate) core: CoreIndex,
     pub(crate) cpu: Option<usize>,
+    pub(crate) urgency: Urgency,
     pub(crate) options: SocketOptions,
     pub(crate) limits: EngineLimits,
     pub(crate) drain_limit: Duration,
@@ -86,6 +88,7 @@ pub fn launch<A: App + 'static>(
 
 /// As [`launch`], with one more thread for each of `workers`, pinned to that CPU if one is named. They count as cores
 /// after those of the plan, but nobody can connect to them: they are for apps that compute, and hear of it by mail.
+/// Where they share a CPU with a core of the plan they make way for it (from Linux 6.12 on).
 pub fn launch_with_workers<A: App + 'static>(
     plan: Plan,
     workers: &[Option<usize>],
@@ -163,11 +166,17 @@ impl Ready {
         };
         let origin = Origin::now();
         for core in (0..).take(cores) {
+            let worker = usize::from(core).checked_sub(serving);
             let seat = Seat {
                 core: CoreIndex(core),
-                cpu: match usize::from(core).checked_sub(serving) {
+                cpu: match worker {
                     Some(worker) => workers[worker],
                     None => plan.cores.get(usize::from(core)).copied(),
+                },
+                urgency: match worker {
+                    Some(_) => Urgency::Patient,
+                    None if workers.is_empty() => Urgency::Usual,
+                    None => Urgency::Prompt,
                 },
                 options: options.clone(),
                 limits: plan.limits.clone(),
@@ -283,6 +292,7 @@ fn prepare<M, T>(
 ) -> Option<(T, Vec<TcpListener>)> {
     // Pinned first, so that memory is taken from the CPU's own node.
     affinity::sharpen_timers();
+    urgency::set(seat.urgency);
     let pinned = seat.cpu.map_or(Ok(()), affinity::pin);
     match pinned.map_err(LaunchError::from).and_then(|()| make()) {
         Ok(machine) => {

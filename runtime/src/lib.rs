@@ -61,6 +61,8 @@ mod table;
 pub mod thread_time;
 #[cfg(all(feature = "engines", not(loom)))]
 mod tokio_engine;
+#[cfg(all(feature = "engines", not(loom)))]
+mod urgency;
 
 #[cfg(any(feature = "engines", loom))]
 mod sleep;

@@ -10,7 +10,7 @@ use ringyard_runtime::affinity::{self, AffinityError};
 use ringyard_runtime::launch::{EngineChoice, EngineKind};
 use ringyard_scheduler::shedding::SheddingPolicy;
 
-use super::experiment::{self, Contender, Options, SheddingError, Stage};
+use super::experiment::{self, Contender, Cpus, Options, SheddingError, Stage};
 use super::{picture, table, web};
 use crate::limits::CONNECTIONS_PER_CORE_MAX;
 use crate::load::command::parsers::parse_duration;
@@ -56,7 +56,7 @@ const LOADS: [f64; 7] = [0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0];
 ///
 /// Each policy of `ringyard compute` stands before one worker and meets 1 to 8 clients who ask again once they are
 /// answered, then random arrivals at 0.5 to 10 times what the worker can do. Clients give up after four times the work
-/// of a request. Unless simulated it runs in real time on this machine, server on one CPU and clients on another:
+/// of a request. Unless simulated it runs in real time on this machine, the worker on a CPU of its own if there are two:
 /// about 3 minutes with the defaults. Prints tables, a verdict and what it comes to in words.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  ringyard study shedding --html shedding.html\n  \
@@ -102,7 +102,8 @@ pub struct SheddingArgs {
     #[arg(long)]
     simulated: bool,
 
-    /// CPUs for the server and the clients, in this order, such as 0,1. Without it: the first two there are
+    /// CPUs for the server's connections, its worker and the clients, in this order, such as 0,1,2. With two the clients
+    /// share the first, with one all share it. Without it: the first there are
     #[arg(long, value_name = "LIST", conflicts_with = "simulated")]
     cores: Option<String>,
 
@@ -247,8 +248,7 @@ impl SheddingArgs {
             None => affinity::allowed().unwrap_or_default(),
         };
         let engine = self.engine.map_or(EngineChoice::Auto, EngineChoice::Exactly);
-        let server_cpu = cpus.first().copied();
-        Ok(Stage::Live { server_cpu, client_cpu: cpus.get(1).or(cpus.first()).copied(), engine })
+        Ok(Stage::Live { cpus: Cpus::of(&cpus), engine })
     }
 }
 

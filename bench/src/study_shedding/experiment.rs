@@ -94,15 +94,35 @@ pub enum Pressure {
 pub enum Stage {
     /// In real time on this machine.
     Live {
-        /// The server's CPU: its connections and its worker share it. None: not pinned.
-        server_cpu: Option<usize>,
-        /// The generator's CPU.
-        client_cpu: Option<usize>,
+        /// Which CPU is whose.
+        cpus: Cpus,
         /// The engine of both.
         engine: EngineChoice,
     },
     /// In the simulator's world.
     Simulated,
+}
+
+/// Which CPU each thread of a live study is pinned to; none: to none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cpus {
+    /// The core that serves connections and decides.
+    pub server: Option<usize>,
+    /// The worker.
+    pub worker: Option<usize>,
+    /// The load generator.
+    pub clients: Option<usize>,
+}
+
+impl Cpus {
+    /// The server's, the worker's and the clients' of a list in this order. Where it is too short for all, the clients,
+    /// who have little to do, share with the server, and the worker shares with nobody as long as there are two.
+    #[must_use]
+    pub fn of(list: &[usize]) -> Self {
+        let server = list.first().copied();
+        let at = |position: usize| list.get(position).copied().or(server);
+        Self { server, worker: at(1), clients: at(2) }
+    }
 }
 
 /// What to do.
@@ -219,8 +239,8 @@ impl Options {
             close: false,
             backoff: self.backoff,
         };
-        let (client_cpu, engine) = match self.stage {
-            Stage::Live { client_cpu, engine, .. } => (client_cpu, engine),
+        let (cpu, engine) = match self.stage {
+            Stage::Live { cpus, engine } => (cpus.clients, engine),
             Stage::Simulated => (None, EngineChoice::Auto),
         };
         LoadOptions {
@@ -234,7 +254,7 @@ impl Options {
             grace: self.timeout + INTERVAL,
             connect_ramp: Duration::ZERO,
             interval: INTERVAL,
-            cores: client_cpu.into_iter().collect(),
+            cores: cpu.into_iter().collect(),
             engine,
             congestion_control: None,
             seed: self.seed,
@@ -310,6 +330,17 @@ fn message(contender: Contender, pressure: Pressure, left: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_worker_shares_its_cpu_only_where_it_must() {
+        let check = |list: &[usize], server, worker, clients| {
+            assert_eq!(Cpus::of(list), Cpus { server, worker, clients }, "{list:?}");
+        };
+        check(&[], None, None, None);
+        check(&[4], Some(4), Some(4), Some(4));
+        check(&[4, 1], Some(4), Some(1), Some(4));
+        check(&[0, 1, 2, 3], Some(0), Some(1), Some(2));
+    }
 
     #[test]
     fn contenders_are_known_by_their_names() {

@@ -1,4 +1,4 @@
-//! One point in real time: a compute server on one CPU, the load generator on another.
+//! One point in real time: a compute server, its worker on a CPU of its own where there are two, and the load generator.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,19 +30,19 @@ pub(super) fn play(
     pressure: Pressure,
     show: &mut dyn FnMut(Duration),
 ) -> Result<Trial, SheddingError> {
-    let Stage::Live { server_cpu, engine, .. } = options.stage else {
+    let Stage::Live { cpus, engine } = options.stage else {
         unreachable!("the caller plays live points here")
     };
     let plan = Plan {
         engine,
-        cores: server_cpu.into_iter().collect(),
+        cores: cpus.server.into_iter().collect(),
         listen: vec![([127, 0, 0, 1], 0).into()],
         ..Plan::default()
     };
     let board = Arc::new(ComputeBoard::new(1));
     let config = options.compute(contender, effort);
     let make = compute::factory(compute::front_default(), config, 1, Arc::clone(&board));
-    let server = launch_with_workers(plan, &[server_cpu], make)?;
+    let server = launch_with_workers(plan, &[cpus.worker], make)?;
     let url = format!("http://{}/calculate?input=study", server.addresses()[0]);
     let target: Target = url.parse().expect("it is the address of a server of ours");
     let mut sum = Sum { figures: Figures::default(), show };

@@ -67,7 +67,7 @@ const TWO_CORES_MAX: f64 = 2.0 / 1.8;
 #[must_use]
 pub fn engines(place: Place, peers: Peers) -> Vec<Case> {
     let field = Field::new(place, peers);
-    [field.loads(), vec![field.idle(), field.two_cores()]].concat()
+    [field.loads(), vec![field.idle(), field.two_cores(), field.congestion()]].concat()
 }
 
 /// The servers that are compared as engines.
@@ -167,7 +167,7 @@ impl Field {
         ];
         let title = "one busy connection beside 10,000 idle ones";
         let entrant = Entrant { idle_connections: IDLE_CONNECTIONS, ..idle };
-        self.against_ring(self.case("idle", title, shape, aims), entrant)
+        self.against_ring(self.case("idle", title, shape, aims), vec![entrant])
     }
 
     /// What a second core does to the cost of a request.
@@ -178,14 +178,25 @@ impl Field {
         let entrant = Entrant { is_pinned: false, ..Entrant::ringyard(NAME, &words) };
         let title = format!("64 connections, CPUs {first} and {second} against {first} alone");
         let aims = vec![Aim::at_most(TWO_CORES_MAX, cpu(NAME, "ring"))];
-        self.against_ring(self.case("cores", &title, SMALL, aims), entrant)
+        self.against_ring(self.case("cores", &title, SMALL, aims), vec![entrant])
     }
 
-    /// `case` with nobody but `entrant`, ring, and its twin.
-    fn against_ring(&self, case: Case, entrant: Entrant) -> Case {
+    /// What the server's congestion control has to do with the cost of a request; "ring" has the system's default.
+    fn congestion(&self) -> Case {
+        let entrant = |name: &str| {
+            let flag = format!("--congestion-control {name}");
+            classifier(self.place, "ring").with(&format!("ring, {name}"), &flag)
+        };
+        let case = self.case("congestion", "64 connections, congestion controls", SMALL, vec![]);
+        self.against_ring(case, vec![entrant("reno"), entrant("cubic")])
+    }
+
+    /// `case` with nobody but `entrants`, ring, and its twin.
+    fn against_ring(&self, case: Case, entrants: Vec<Entrant>) -> Case {
         let ring = classifier(self.place, "ring");
         let twin = ring.twin(CONTROL);
-        Case { entrants: vec![ring, entrant, twin], reference: "ring".to_owned(), ..case }
+        let entrants = [vec![ring], entrants, vec![twin]].concat();
+        Case { entrants, reference: "ring".to_owned(), ..case }
     }
 }
 

@@ -11,7 +11,7 @@ rounds of its ratio to the first generator with the quartiles, and requests per 
 twice for an A/A control: what differs there is noise. A name may be followed by flags of its own, each after a colon:
 ringyard:--engine=tokio. A path stands for ringyard's binary of that name.
 
-It needs wrk, and a release build of ringyard (or RINGYARD naming one); nginx for --server nginx.
+It needs wrk, and a release build of ringyard (or RINGYARD naming one); nginx for --server nginx and nginx-gzip.
 """
 
 import argparse
@@ -29,10 +29,14 @@ import time
 
 HERE = pathlib.Path(__file__).parent
 STEAL_MAX = 0.08
+# nginx-gzip compresses a page for each request: there the server is the bottleneck, whoever asks.
+PATHS = {"ringyard": "/healthz", "nginx": "/", "nginx-gzip": "/page.html"}
+HEADERS = ["-H", "accept-encoding: gzip"]
 NGINX = """daemon off; worker_processes 1; master_process off; pid {work}/nginx.pid; error_log {work}/error.log;
 events {{ worker_connections 4096; }}
 http {{ access_log off; keepalive_requests 1000000000;
-server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ return 200 "ok"; }} }} }}
+server {{ listen 127.0.0.1:{port} backlog=4096; root {work};
+location / {{ return 200 "ok"; }} location /page.html {{ default_type text/html; gzip on; }} }} }}
 """
 
 
@@ -54,9 +58,10 @@ def start_server(kind, work):
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    if kind == "nginx":
+    if kind.startswith("nginx"):
         config = pathlib.Path(work) / "nginx.conf"
         config.write_text(NGINX.format(work=work, port=port))
+        pathlib.Path(work, "page.html").write_text("".join(f"<p>line {number}</p>\n" for number in range(1000)))
         command = [shutil.which("nginx"), "-p", work, "-c", str(config)]
     else:
         command = [ringyard(), "classifier", "--listen", f"127.0.0.1:{port}", "--cost-scale", "0"]
@@ -79,11 +84,11 @@ def command_of(name, url, arguments, work):
             "init = function() local one = wrk.format(); "
             f"all = string.rep(one, {arguments.pipeline}) end\nrequest = function() return all end\n")
         lua = ["-s", str(script)] if arguments.pipeline > 1 else []
-        return ["wrk", "-t1", f"-c{arguments.connections}", f"-d{arguments.seconds}s", *lua, *flags, url]
+        return ["wrk", "-t1", f"-c{arguments.connections}", f"-d{arguments.seconds}s", *lua, *HEADERS, *flags, url]
     binary = ringyard() if kind == "ringyard" else kind
     return [binary, "load", url, "-c", str(arguments.connections), "-p", str(arguments.pipeline), "--cores", "1",
             "-d", f"{arguments.seconds}s", "--quiet", "--no-calibration", "--grace", "0s",
-            "--json", f"{work}/report.json", *flags]
+            "--json", f"{work}/report.json", *HEADERS, *flags]
 
 
 def window(name, url, arguments, work):
@@ -118,18 +123,18 @@ def quartiles(values):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("generators", nargs="+")
-    parser.add_argument("--server", choices=("ringyard", "nginx"), default="ringyard")
+    parser.add_argument("--server", choices=PATHS, default="ringyard")
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--pipeline", type=int, default=1)
     parser.add_argument("--seconds", type=int, default=1, help="length of a window")
     parser.add_argument("--rounds", type=int, default=10)
     arguments = parser.parse_args()
-    for tool in {"wrk"} | ({"nginx"} if arguments.server == "nginx" else set()):
+    for tool in {"wrk"} | ({"nginx"} if arguments.server.startswith("nginx") else set()):
         if not shutil.which(tool):
             sys.exit(f"{tool} is not installed (apt install {tool})")
     with tempfile.TemporaryDirectory() as work:
         server, port = start_server(arguments.server, work)
-        url = f"http://127.0.0.1:{port}/{'' if arguments.server == 'nginx' else 'healthz'}"
+        url = f"http://127.0.0.1:{port}{PATHS[arguments.server]}"
         try:
             rounds = [[window(name, url, arguments, work) for name in arguments.generators]
                       for _ in range(arguments.rounds + 1)][1:]

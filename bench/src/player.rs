@@ -44,9 +44,13 @@ pub struct Player {
     body: Vec<u8>,
 }
 
-/// What an answer must say.
+/// What a proxy that explains itself says of the batch that a request was served in.
+const BATCH_SEQUENCES: &str = "x-ringyard-batch-sequences";
+
+/// Who asked, and what the answer must say.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected {
+    customer: u16,
     labels: [Label; SEQUENCES_PER_REQUEST_MAX as usize],
     count: usize,
     service: Duration,
@@ -141,7 +145,7 @@ impl Script for Player {
         labels[..count].copy_from_slice(content.labels());
         let service = service_time(content.characters_max(), self.cost_scale);
         self.content = content;
-        Expected { labels, count, service }
+        Expected { customer: client.lane, labels, count, service }
     }
 
     fn pause(&mut self, client: Client) -> Duration {
@@ -163,7 +167,12 @@ impl Script for Player {
             codec.sent(Method::Post);
         }
         match codec.next(input, &self.limits) {
-            Ok(Some(response)) => Ok(Some(judge(ticket, &response))),
+            Ok(Some(response)) => {
+                if let Some(sequences) = batch_sequences(&response) {
+                    self.record(ticket.customer).batches.record(sequences);
+                }
+                Ok(Some(judge(ticket, &response)))
+            }
             Ok(None) => Ok(None),
             Err(_) => Err(ErrorKind::Malformed),
         }
@@ -209,6 +218,11 @@ fn judge(expected: &Expected, response: &Response<'_>) -> Answer {
         _ => Err(ErrorKind::Wrong),
     };
     Answer { status: response.status, verdict, keep_alive: response.keep_alive }
+}
+
+fn batch_sequences(response: &Response<'_>) -> Option<f64> {
+    let value = response.headers.get(BATCH_SEQUENCES)?;
+    str::from_utf8(value).ok()?.trim().parse::<u32>().ok().map(f64::from)
 }
 
 fn says(body: &[u8], labels: &[Label]) -> bool {

@@ -40,6 +40,8 @@ pub struct CustomerRecord {
     pub waits_by_stretch: Batches,
     /// Requests that were not answered well.
     pub errors: ErrorCounts,
+    /// Sequences in the batches that requests were served in, as far as the proxy told.
+    pub batches: Moments,
     points: Vec<Point>,
 }
 
@@ -69,6 +71,7 @@ impl CustomerRecord {
         self.waits_by_stretch.push_sum(later.waits.count(), later.waits.sum());
         self.slowdowns.merge(&later.slowdowns);
         self.errors.merge(&later.errors);
+        self.batches.merge(&later.batches);
         let room = POINTS_PER_CUSTOMER_MAX - self.points.len();
         self.points.extend(later.points.iter().take(room));
     }
@@ -173,6 +176,9 @@ pub struct CustomerSummary {
     pub errors: ErrorCounts,
     /// Mean of latency over the time that the request would have taken alone, at least 1.
     pub mean_slowdown: f64,
+    /// Sequences in the batch that a request was served in on average, where the proxy told (`--explain`). Above the
+    /// fill of batches, because more requests see a full batch than an empty one.
+    pub batch_fill: Option<f64>,
 }
 
 impl StrategySummary {
@@ -195,6 +201,7 @@ impl StrategySummary {
                 throughput_per_second: per_second(seen.latencies.count()),
                 errors: seen.errors,
                 mean_slowdown: rounded(seen.slowdowns.mean()),
+                batch_fill: (seen.batches.count() > 0).then(|| rounded(seen.batches.mean())),
             });
         }
         let served = record.customers.iter().filter(|seen| seen.slowdowns.count() > 0);
@@ -267,6 +274,7 @@ mod tests {
         assert_eq!(summary.throughput_per_second, 0.75);
         assert_eq!(summary.customers[0].mean_slowdown, 2.0);
         assert_eq!(summary.customers[1].mean_slowdown, 4.0);
+        assert_eq!(summary.customers[1].batch_fill, None);
         assert!((summary.fairness - 36.0 / 40.0).abs() < 1e-12);
     }
 

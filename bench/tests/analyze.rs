@@ -17,7 +17,7 @@ use ringyard_protocol::http1::Method;
 use ringyard_runtime::launch::{EngineChoice, EngineKind, LaunchError, Plan, Running, launch};
 use ringyard_scheduler::StrategyKind;
 use ringyard_servers::classifier::{self, ClassifierConfig};
-use ringyard_servers::proxy::{self, BackendTarget, ProxyConfig};
+use ringyard_servers::proxy::{self, BackendTarget, Explain, ProxyConfig};
 
 /// The model is a hundred times as fast as usual, so that a short run has many answers.
 const COST_SCALE: f64 = 0.01;
@@ -36,7 +36,11 @@ fn start_classifier(plan: Plan) -> Result<Running, LaunchError> {
 fn start_proxy(plan: Plan, address: SocketAddr) -> Result<Running, LaunchError> {
     let host = address.to_string();
     let backend = BackendTarget { address, host, path: "/classify".into() };
-    let config = ProxyConfig { strategy: StrategyKind::Sjf, ..ProxyConfig::new(vec![backend]) };
+    let config = ProxyConfig {
+        strategy: StrategyKind::Sjf,
+        explain: Explain::Always { decisions_kept: 1 },
+        ..ProxyConfig::new(vec![backend])
+    };
     launch(plan, proxy::factory(proxy::front_default(), config, 1))
 }
 
@@ -104,6 +108,10 @@ fn check(engine: EngineChoice) {
         assert!(run.mean_ms.is_some());
         let fill = run.batch_fill.unwrap();
         assert!((1.0..=5.0).contains(&fill), "{fill}");
+        for customer in &run.customers {
+            let fill = customer.batch_fill.unwrap();
+            assert!((1.0..=5.0).contains(&fill), "{fill}");
+        }
     }
     assert_eq!(active(&servers.target()), "sjf", "the strategy before is that after");
 }

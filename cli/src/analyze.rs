@@ -17,7 +17,7 @@ use ringyard_bench::progress::ProgressDisplay;
 use ringyard_bench::workload::Workload;
 use ringyard_runtime::launch::{EngineChoice, EngineKind, launch};
 use ringyard_servers::classifier::{self, ClassifierConfig};
-use ringyard_servers::proxy::{self, BackendTarget, ProxyConfig};
+use ringyard_servers::proxy::{self, BackendTarget, Explain, ProxyConfig};
 
 use crate::serve::{CommandError, core_count};
 
@@ -150,7 +150,11 @@ pub(crate) fn run_embedded(
                 path: String::from("/classify"),
             };
             let cores = core_count(&plan);
-            let config = ProxyConfig::new(vec![target]);
+            // Answers tell of their batches; nobody reads the decisions.
+            let config = ProxyConfig {
+                explain: Explain::Always { decisions_kept: 1 },
+                ..ProxyConfig::new(vec![target])
+            };
             launch(plan, proxy::factory(proxy::front_default(), config, cores))
         },
     )?;

@@ -71,7 +71,7 @@ pub fn render(study: &Study) -> String {
 const FIGURES_NOTE: &str = "Latencies in milliseconds, of requests answered well, from sending (in an open loop: from \
     the instant at which they were due) to the whole answer. &plusmn; is the 95 % confidence interval before it. Wait is \
     latency beyond the time that the request would take the backend alone, slowdown is latency over that time, which counts as \
-    a millisecond at least; fill is sequences in a batch. The best of a column is set off.";
+    a millisecond at least; fill is sequences in a batch, in a customer's line in those that its requests were served in. The best of a column is set off.";
 
 fn names(summary: &StudySummary) -> Vec<&str> {
     let first = summary.strategies.first().map_or(&[][..], |run| &run.customers);
@@ -362,7 +362,7 @@ fn lines(run: &StrategySummary) -> Vec<Line<'_>> {
         errors: customer.errors.total(),
         slowdown: Some(customer.mean_slowdown),
         fairness: None,
-        fill: None,
+        fill: customer.batch_fill,
     }));
     lines
 }

@@ -117,7 +117,7 @@ pub fn details(summary: &StudySummary) -> String {
             let means = [customer.wait_ms, customer.mean_ms];
             cells.extend(figures(&customer.latency, means, throughput));
             cells.extend([customer.errors.total().to_string(), figure(customer.mean_slowdown)]);
-            cells.extend([String::new(), String::new()]);
+            cells.extend([String::new(), customer.batch_fill.map_or("-".to_owned(), figure)]);
             table.row(cells);
         }
     }
@@ -165,7 +165,8 @@ to the whole answer. +- is half the 95 % confidence interval of the mean.
 wait: latency beyond the time that the request would take the backend alone.
 slowdown: latency over that time, mean over requests.
 fairness: Jain's index over the customers' slowdowns; 1 means that all wait alike for what they ask.
-batch fill: sequences in a batch on average.
+batch fill: sequences in a batch on average; of a customer, in those that its requests were served in, if the proxy
+explains itself (--explain).
 ";
 
 /// A number for a table: two decimals.

@@ -149,12 +149,9 @@ impl<S: Script> Generator<S> {
         }
     }
 
-    /// When the run began, while there is more to ask.
-    fn asking_since(&self) -> Option<Time> {
-        match self.phase {
-            Phase::Running { began, .. } => Some(began),
-            _ => None,
-        }
+    /// Whether there is more to ask.
+    fn is_asking(&self) -> bool {
+        matches!(self.phase, Phase::Running { .. })
     }
 
     /// When the run began, until it is over.
@@ -195,10 +192,13 @@ impl<S: Script> Generator<S> {
             }
         }
         match self.phase {
-            Phase::Running { ends, .. } if now >= ends => self.end_asking(now, commands),
-            Phase::Running { .. } => {
+            Phase::Running { ends, .. } => {
+                // However late the wake-up: what was due before the end is owed if there is a seat for it.
                 for lane in 0..self.lanes.len() {
                     self.send_due(lane, now, commands);
+                }
+                if now >= ends {
+                    self.end_asking(now, commands);
                 }
             }
             Phase::Ending { over, .. } if now >= over => self.finish(now, commands),

@@ -9,13 +9,13 @@ use ringyard_runtime::app::{Commands, ConnId, Time};
 
 use super::script::{Answer, Client, Fate, Script, Times};
 use super::seats::{Link, UnderWay};
-use super::{Generator, Lane, Timer};
+use super::{Generator, Lane, Phase, Timer};
 use crate::outcome::ErrorKind;
 
 impl<S: Script> Generator<S> {
     /// Lets an open seat ask for what it has room for.
     pub(super) fn serve(&mut self, seat: u32, now: Time, commands: &mut Commands<()>) {
-        if self.asking_since().is_none() {
+        if !self.is_asking() {
             return;
         }
         let place = &mut self.seats[seat as usize];
@@ -24,7 +24,7 @@ impl<S: Script> Generator<S> {
         if lane.schedule.is_none() {
             for _ in 0..places_free {
                 self.ask(seat, now, now, commands);
-                if self.asking_since().is_none() {
+                if !self.is_asking() {
                     return;
                 }
             }
@@ -38,15 +38,15 @@ impl<S: Script> Generator<S> {
         }
     }
 
-    /// Sends what is due by a lane's schedule, as far as there are free seats.
+    /// Sends what is due by a lane's schedule before the run ends, as far as there are free seats.
     pub(super) fn send_due(&mut self, lane: usize, now: Time, commands: &mut Commands<()>) {
-        while let Some(began) = self.asking_since() {
+        while let Phase::Running { began, ends } = self.phase {
             let Lane { depth, schedule: Some(schedule), free } = &mut self.lanes[lane] else {
                 return;
             };
             let Some(intended) = schedule.peek().map(|offset| began + offset) else { return };
             let Some(&seat) = free.front() else { return };
-            if intended > now {
+            if intended > now || intended >= ends {
                 return;
             }
             let place = &mut self.seats[seat as usize];

@@ -7,9 +7,10 @@ use ringyard_bench::generator::schedule::{Rate, Schedule};
 use ringyard_bench::random::Random;
 use ringyard_bench::workload::Arrivals;
 use ringyard_runtime::app::Time;
+use ringyard_simulator::world::{NetworkConfig, Span};
 
 use crate::fake::{Habits, Law};
-use crate::probe::{Figures, Trial, plan};
+use crate::probe::{Figures, Trial, instant_network, plan};
 
 const SERVICE: Duration = Duration::from_millis(1);
 
@@ -123,4 +124,18 @@ fn overload_does_not_prolong_the_run_and_what_was_not_sent_is_told() {
     assert!((9_900..=10_100).contains(&vitals.asked), "{}", vitals.asked);
     let worst = figures.corrected.quantile(1.0);
     assert!(worst > Duration::from_millis(4_900), "the backlog counts: {worst:?}");
+}
+
+#[test]
+fn whoever_wakes_after_the_end_still_sends_what_was_due_before_it() {
+    let network = NetworkConfig {
+        timer_slack: Span::exactly(Duration::from_millis(30)),
+        ..instant_network()
+    };
+    let plan = plan(10, 1, open(100.0, Arrivals::Constant), 1);
+    let law = Law::Constant(SERVICE);
+    let (figures, vitals) =
+        Trial::on(network, plan, Duration::ZERO, law, Habits::default()).finish();
+    assert_eq!(vitals.asked, 100);
+    assert_eq!(figures.unsent, 0);
 }

@@ -46,9 +46,11 @@ pub struct CaseFinding {
     pub reference: String,
     /// How long each window was.
     pub window_s: f64,
-    /// Windows of each entrant, used or not.
+    /// Windows of each entrant, used or not, those that were taken again counted once.
     pub rounds: usize,
-    /// Windows of all entrants in which the hypervisor took too much.
+    /// Windows of all entrants.
+    pub windows_taken: usize,
+    /// Those of them in which the hypervisor took too much.
     pub windows_dropped: usize,
     /// Entrants, in order.
     pub entrants: Vec<EntrantFinding>,
@@ -117,8 +119,22 @@ pub(super) struct Seen {
     pub(super) name: String,
     /// One for each round.
     pub(super) windows: Vec<Window>,
+    /// Those that were not quiet and were taken again at once.
+    pub(super) retaken: Vec<Window>,
     pub(super) system_calls_per_request: Option<f64>,
     pub(super) resident_mib: f64,
+}
+
+impl Seen {
+    /// All windows.
+    fn taken(&self) -> impl Iterator<Item = &Window> {
+        self.windows.iter().chain(&self.retaken)
+    }
+
+    /// Requests not answered well in any of them.
+    pub(super) fn errors(&self) -> u64 {
+        self.taken().map(|window| window.errors).sum()
+    }
 }
 
 impl Comparison {
@@ -158,7 +174,7 @@ impl CaseFinding {
     #[must_use]
     pub(super) fn of(case: &Case, window_s: f64, seen: &[Seen], remarks: Vec<String>) -> Self {
         let rounds = seen.iter().map(|seen| seen.windows.len()).max().unwrap_or(0);
-        let all = seen.iter().flat_map(|seen| &seen.windows);
+        let all = || seen.iter().flat_map(Seen::taken);
         let aims = case.aims.iter().filter(|aim| applies(aim, seen)).map(|aim| {
             let found = found(&aim.measure, seen);
             AimFinding {
@@ -174,7 +190,8 @@ impl CaseFinding {
             reference: case.reference.clone(),
             window_s: rounded(window_s),
             rounds,
-            windows_dropped: all.filter(|window| !window.is_quiet()).count(),
+            windows_taken: all().count(),
+            windows_dropped: all().filter(|window| !window.is_quiet()).count(),
             entrants: seen.iter().map(|entrant| summary(entrant, &case.reference, seen)).collect(),
             aims: aims.collect(),
             remarks,
@@ -204,7 +221,7 @@ fn summary(entrant: &Seen, reference: &str, seen: &[Seen]) -> EntrantFinding {
         p99_ms: quantile(0.99),
         p999_ms: quantile(0.999),
         resident_mib: rounded(entrant.resident_mib),
-        errors: entrant.windows.iter().map(|window| window.errors).sum(),
+        errors: entrant.errors(),
         generator_bound: quiet.iter().filter(|window| window.is_generator_bound()).count(),
     }
 }
@@ -268,7 +285,13 @@ pub(super) mod example {
     pub(crate) fn seen(name: &str, cpu_us: f64, random: &mut Random) -> Seen {
         let windows = (0..8).map(|_| window(cpu_us * (1.0 + 0.02 * random.normal()))).collect();
         let system_calls_per_request = (name != "baseline").then_some(0.065);
-        Seen { name: name.into(), windows, system_calls_per_request, resident_mib: 12.5 }
+        Seen {
+            name: name.into(),
+            windows,
+            retaken: Vec::new(),
+            system_calls_per_request,
+            resident_mib: 12.5,
+        }
     }
 
     pub(crate) fn case() -> Case {
@@ -318,12 +341,14 @@ mod tests {
         ring.windows[1].stolen_share = 0.5;
         baseline.windows[2].cpu *= 10;
         baseline.windows[2].stolen_share = 0.5;
+        // What was taken again is told and counts for nothing else.
+        baseline.retaken.push(baseline.windows[2].clone());
         let finding =
             CaseFinding::of(&example::case(), 1.0, &[ring.clone(), baseline.clone()], Vec::new());
         let ratio = finding.entrants[0].cpu_ratio.unwrap();
         assert!((ratio.median - 0.5).abs() < 0.03, "{ratio:?}");
         assert!(ratio.low <= ratio.median && ratio.median <= ratio.high && ratio.high < 0.6);
-        assert_eq!((finding.windows_dropped, finding.rounds), (2, 8));
+        assert_eq!((finding.windows_dropped, finding.windows_taken, finding.rounds), (3, 17, 8));
         assert_eq!(finding.entrants[0].windows, 7);
         assert_eq!(finding.entrants[1].cpu_ratio, None);
         // Glommio did not take part, so nothing is said of it.

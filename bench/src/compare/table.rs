@@ -22,10 +22,9 @@ pub fn heading(comparison: &Comparison) -> String {
 /// One case: a table, what was aimed at, and what else is to be known.
 #[must_use]
 pub fn case(case: &CaseFinding) -> String {
-    let windows: usize = case.rounds * case.entrants.len();
     let mut text = format!(
-        "{} ({}): {} rounds of {:.2} s windows, {} of {windows} dropped for stolen time\n",
-        case.title, case.name, case.rounds, case.window_s, case.windows_dropped
+        "{} ({}): {} rounds of {:.2} s windows, {} of {} dropped for stolen time\n",
+        case.title, case.name, case.rounds, case.window_s, case.windows_dropped, case.windows_taken
     );
     let ratio = format!("ratio to {}", case.reference);
     let mut table = Table::new([

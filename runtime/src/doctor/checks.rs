@@ -2,7 +2,7 @@
 
 use super::facts::Facts;
 use super::features::Feature;
-use super::{Finding, Verdict};
+use super::{Finding, Verdict, pauses};
 use crate::affinity::format_list;
 use crate::limits::LISTEN_BACKLOG;
 use crate::probe::Unavailable;
@@ -32,6 +32,8 @@ pub enum Check {
     Clock,
     /// Whether the hypervisor lets them run.
     StolenTime,
+    /// How long a thread is kept from running.
+    Pauses,
     /// The system's default.
     CongestionControl,
     /// How many may wait to be accepted.
@@ -113,6 +115,14 @@ const TABLE: [Row; Check::ALL.len()] = [
         "CPUs of one's own from the host; judge by CPU time per request",
     ),
     (
+        Check::Pauses,
+        "pauses",
+        "a thread that never sleeps was kept from a CPU to serve on for more than 1 % of the time: so many requests \
+         are late, whatever the server",
+        "stop what else runs there; isolcpus= and nohz_full= on the kernel's command line; CPUs of one's own from \
+         the host",
+    ),
+    (
         Check::CongestionControl,
         "net.ipv4.tcp_congestion_control",
         "none; another can be named with `--congestion-control`",
@@ -156,7 +166,7 @@ const STOLEN_THOUSANDTHS_MAX: u64 = 10;
 
 impl Check {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Kernel,
         Self::IoUring,
         Self::Seccomp,
@@ -168,6 +178,7 @@ impl Check {
         Self::Governor,
         Self::Clock,
         Self::StolenTime,
+        Self::Pauses,
         Self::CongestionControl,
         Self::Backlog,
         Self::TimeWait,
@@ -209,6 +220,7 @@ impl Check {
             Self::Governor => governor(facts),
             Self::Clock => clock(facts.clock_source.as_deref()),
             Self::StolenTime => stolen_time(facts.stolen),
+            Self::Pauses => pauses::judge(&facts.pauses),
             Self::CongestionControl => congestion_control(facts),
             Self::Backlog => at_least(facts.somaxconn, u64::from(LISTEN_BACKLOG.unsigned_abs())),
             Self::TimeWait => time_wait(facts.tw_reuse),
@@ -447,6 +459,7 @@ mod tests {
             governors: vec![(0, "performance".into()), (1, "performance".into())],
             clock_source: Some("tsc".into()),
             stolen: Some((1, 1000)),
+            pauses: Vec::new(),
             congestion_control: Some("bbr".into()),
             congestion_controls: Some("reno bbr".into()),
             somaxconn: Some(4096),

@@ -4,6 +4,7 @@ use std::fs;
 use std::str::FromStr;
 
 use super::features::Feature;
+use super::pauses::{self, Pauses};
 use crate::affinity;
 use crate::limits::EngineLimits;
 use crate::probe::{self, SystemFacts, Unavailable};
@@ -41,6 +42,7 @@ pub(super) struct Facts {
     pub(super) clock_source: Option<String>,
     /// Time that the hypervisor took from the CPUs to serve on since they were started, and all their time.
     pub(super) stolen: Option<(u64, u64)>,
+    pub(super) pauses: Vec<Pauses>,
     pub(super) congestion_control: Option<String>,
     pub(super) congestion_controls: Option<String>,
     pub(super) somaxconn: Option<u64>,
@@ -86,6 +88,7 @@ impl Facts {
             governors: of_each("cpufreq/scaling_governor"),
             clock_source: text("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
             stolen: text("/proc/stat").and_then(|stat| stolen(&stat, &cpus)),
+            pauses: pauses::find(&cpus),
             congestion_control: text("/proc/sys/net/ipv4/tcp_congestion_control"),
             congestion_controls: text("/proc/sys/net/ipv4/tcp_available_congestion_control"),
             somaxconn: number("/proc/sys/net/core/somaxconn"),

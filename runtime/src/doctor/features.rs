@@ -122,8 +122,8 @@ const TABLE: [Row; Feature::ALL.len()] = [
         feature: Feature::TaskrunFlag,
         name: "IORING_SETUP_TASKRUN_FLAG",
         since: "5.19",
-        purpose: "with `--spin` a core sees without a system call that there is work",
-        without: "no `ring` with `--spin`",
+        purpose: "a core that looks for work before it sleeps sees without a system call that there is some",
+        without: "no `ring` with `--spin`, nor for `ringyard load` in an open loop",
     },
     Row {
         feature: Feature::MinTimeout,

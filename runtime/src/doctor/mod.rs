@@ -7,6 +7,7 @@
 mod checks;
 mod facts;
 mod features;
+mod pauses;
 
 pub use checks::Check;
 pub use features::Feature;
@@ -49,7 +50,7 @@ pub struct Finding {
     pub mend: Option<String>,
 }
 
-/// Looks at everything, for a server on `cpus`; on none named, for one that may use all CPUs of this process.
+/// Looks at everything, which keeps the CPUs busy for a third of a second, for a server on `cpus`; on none named, for one that may use all CPUs of this process.
 #[must_use]
 pub fn examine(cpus: &[usize]) -> Vec<Finding> {
     checks::judge(&Facts::read(cpus))

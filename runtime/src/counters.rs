@@ -40,6 +40,8 @@ pub struct EngineCounters {
     pub turns: Counter,
     /// System calls that the engine itself made.
     pub system_calls: Counter,
+    /// Time spent looking for work instead of sleeping, in nanoseconds.
+    pub spun_nanoseconds: Counter,
     /// Connections accepted since the start.
     pub accepted: Counter,
     /// Connections open now, accepted and connected.

@@ -73,6 +73,10 @@ pub struct EngineLimits {
     /// How long a core without work looks for some before it sleeps. It answers sooner and takes the whole of its
     /// CPU for it; for the engines `ring` and `tokio`. Default 0.
     pub spin: Duration,
+    /// How long before a deadline of its app a core is awake and looks for other work until then. Being woken takes
+    /// tens of microseconds; an app that must keep its times to the microsecond asks for more than that. For the
+    /// engine `ring`. Default 0.
+    pub wake_early: Duration,
     /// How long a connection that the app closed waits for its peer to close too. Default 2 s.
     pub linger: Duration,
     /// How long a connection that the app closed may go without its peer taking a byte of what is still to
@@ -89,6 +93,7 @@ impl Default for EngineLimits {
             ring_entries: 1024,
             mailbox_messages: 4096,
             spin: Duration::ZERO,
+            wake_early: Duration::ZERO,
             linger: Duration::from_secs(2),
             flush_stall: Duration::from_secs(30),
         }

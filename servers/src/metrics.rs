@@ -99,6 +99,12 @@ const ENGINE_METRICS: &[EngineMetric] = &[
         &core.system_calls
     }),
     (
+        "ringyard_engine_spun_nanoseconds_total",
+        "counter",
+        "Nanoseconds spent looking for work instead of sleeping.",
+        |core| &core.spun_nanoseconds,
+    ),
+    (
         "ringyard_receive_buffers_exhausted_total",
         "counter",
         "Receives that found no provided buffer.",

@@ -59,6 +59,12 @@ impl ProcessorUse {
         }
     }
 
+    /// The same without time in which the thread only looked for work.
+    #[must_use]
+    pub(super) fn without(&self, looking: Duration) -> Self {
+        Self { running: self.running.saturating_sub(looking), ..*self }
+    }
+
     /// The part of `elapsed` in which a thread had nothing to do.
     #[must_use]
     pub(super) fn idle_share(&self, elapsed: Duration) -> f64 {
@@ -145,6 +151,8 @@ mod tests {
         };
         assert!((used.idle_share(Duration::from_secs(1)) - 0.1).abs() < 1e-9);
         assert_eq!(used.idle_share(Duration::from_millis(100)), 0.0);
+        let looking = used.without(Duration::from_millis(200));
+        assert!((looking.idle_share(Duration::from_secs(1)) - 0.3).abs() < 1e-9);
     }
 
     #[test]

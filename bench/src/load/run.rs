@@ -13,6 +13,7 @@ use ringyard_runtime::counters::CoreContext;
 use ringyard_runtime::launch::{
     LaunchError, Plan as EnginePlan, RunError, Running, Stopper, launch,
 };
+use ringyard_runtime::limits::EngineLimits;
 
 use super::figures::{Figures, STATUS_CLASSES};
 use super::gathering::Gathering;
@@ -34,6 +35,9 @@ use crate::wall_clock;
 
 /// How long cores may be silent beyond what their plan explains.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
+
+/// How long before a request is due its core is awake: about twice what waking up takes.
+const WAKE_EARLY: Duration = Duration::from_micros(60);
 
 /// The longest answer that is calibrated with.
 const CALIBRATION_ANSWER_BYTES_MAX: u64 = 64 * 1024;
@@ -99,8 +103,10 @@ pub fn run(options: &LoadOptions, observer: &mut dyn Observer) -> Result<LoadRep
 /// What came of a run.
 struct Measured {
     gathering: Gathering,
-    /// For each core.
+    /// For each core, without what it spent looking for work.
     used: Vec<ProcessorUse>,
+    /// For each core, how long it looked for work instead of sleeping.
+    spun: Vec<Duration>,
     /// For each core that the generator is pinned to.
     cpu_idle_share: Vec<f64>,
     /// How long that was observed for.
@@ -153,6 +159,11 @@ fn measure_with<S: Script<Interval = Figures> + 'static>(
     let observed = began.elapsed();
     let ticks_after = ticks();
     let used = threads.used();
+    let spun: Vec<_> = running
+        .counters()
+        .iter()
+        .map(|core| Duration::from_nanos(core.spun_nanoseconds.get()))
+        .collect();
     let engine = running.engine().to_string();
     let counters = running.counters().clone();
     running.drain();
@@ -168,7 +179,13 @@ fn measure_with<S: Script<Interval = Figures> + 'static>(
     }
     Ok(Measured {
         gathering,
-        used: used.iter().zip(&used_before).map(|(now, before)| now.since(before)).collect(),
+        used: used
+            .iter()
+            .zip(&used_before)
+            .zip(&spun)
+            .map(|((now, before), spun)| now.since(before).without(*spun))
+            .collect(),
+        spun,
         cpu_idle_share: ticks_after
             .iter()
             .zip(&ticks_before)
@@ -186,6 +203,11 @@ fn engine_plan(options: &LoadOptions) -> EnginePlan {
         engine: options.engine,
         cores: options.cores.clone(),
         congestion_control: options.congestion_control.clone(),
+        limits: EngineLimits {
+            // In a closed loop nothing is due but answers.
+            wake_early: if options.is_open_loop() { WAKE_EARLY } else { Duration::ZERO },
+            ..EngineLimits::default()
+        },
         ..EnginePlan::default()
     }
 }
@@ -232,12 +254,19 @@ impl Measured {
             rounded((1.0 - idle - own).max(0.0))
         };
         let idle = |used: &ProcessorUse| rounded(used.idle_share(self.observed));
+        // A CPU whose core looks for work is busy to the kernel and idle to us.
+        let cpu_idle: Vec<f64> = self
+            .cpu_idle_share
+            .iter()
+            .zip(&self.spun)
+            .map(|(idle, spun)| (idle + spun.as_secs_f64() / self.observed.as_secs_f64()).min(1.0))
+            .collect();
         let waited_s = waited.mean().as_secs_f64() * as_real(waited.count());
         Evidence {
             observed_s: rounded(self.observed.as_secs_f64()),
             idle_share: self.used.iter().map(idle).collect(),
-            cpu_idle_share: self.cpu_idle_share.iter().copied().map(rounded).collect(),
-            others_share: self.used.iter().zip(&self.cpu_idle_share).map(others).collect(),
+            others_share: self.used.iter().zip(&cpu_idle).map(others).collect(),
+            cpu_idle_share: cpu_idle.into_iter().map(rounded).collect(),
             completion_overflows: self.completion_overflows,
             throughput_per_second: self.per_second(as_real(total.answered())),
             capacity_per_second,

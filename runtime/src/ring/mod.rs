@@ -76,7 +76,7 @@ impl Machine {
         let failed = |call| failed(limits, call);
         let missing = |what, since| SystemFacts::read().missing(what, since);
         let mut builder = IoUring::builder();
-        if !limits.spin.is_zero() {
+        if !limits.spin.is_zero() || !limits.wake_early.is_zero() {
             builder.setup_taskrun_flag();
         }
         let ring = builder
@@ -223,17 +223,26 @@ impl<A: App> Engine<A> {
 
     /// Submits what was decided, and waits for the next turn.
     fn rest(&mut self) -> io::Result<()> {
-        let mut until = self.departure.wait_until(self.links.len());
-        until = until.min(self.links.closing.next()).min(self.doors.retry_at());
-        if self.departure.app_listens() {
-            until = until.min(self.dispatcher.deadline());
-        }
-        if until <= self.links.now || self.links.has_work() || !self.silence_is_success {
+        let deadline = match self.departure.app_listens() {
+            true => self.dispatcher.deadline(),
+            false => Time::FAR_FUTURE,
+        };
+        let chores = self.departure.wait_until(self.links.len());
+        let chores = chores.min(self.links.closing.next()).min(self.doors.retry_at());
+        if chores.min(deadline) <= self.links.now
+            || self.links.has_work()
+            || !self.silence_is_success
+        {
             return self.links.queue.enter(Wait::No);
+        }
+        let until = chores.min(self.wake_for(deadline));
+        if until <= self.links.now {
+            return self.spin(chores.min(deadline)).map(drop);
         }
         let count = self.gatherer.expected(self.links.len());
         // With much to do nothing is gained by looking for it.
-        if count == 1 && !self.seat.limits.spin.is_zero() && self.spin(until)? {
+        let spin_until = until.min(self.links.now + self.seat.limits.spin);
+        if count == 1 && spin_until > self.links.now && self.spin(spin_until)? {
             return Ok(());
         }
         if !self.seat.shared.mailboxes.may_sleep(self.seat.core) {
@@ -248,26 +257,39 @@ impl<A: App> Engine<A> {
         })
     }
 
-    /// Submits what was decided, and looks for something to do instead of sleeping, for a while or `until` then.
-    /// Says whether there is something. The core counts as awake meanwhile, so nobody rings for its mail and it
-    /// has to look itself.
+    /// When to be awake so that `deadline` is met.
+    fn wake_for(&self, deadline: Time) -> Time {
+        match deadline {
+            Time::FAR_FUTURE => deadline,
+            _ => deadline - self.seat.limits.wake_early,
+        }
+    }
+
+    /// Submits what was decided, and looks for something to do instead of sleeping, until then. Says whether there is
+    /// something. The core counts as awake meanwhile, so nobody rings for its mail and it has to look itself.
     fn spin(&mut self, until: Time) -> io::Result<bool> {
-        self.links.queue.enter(Wait::No)?;
-        self.links.now = self.clock.read().time;
-        let end = until.min(self.links.now + self.seat.limits.spin);
-        loop {
+        if !self.links.queue.is_submitted() {
+            self.links.queue.enter(Wait::No)?;
+        }
+        let began = self.clock.read().time;
+        self.links.now = began;
+        let found = loop {
             if self.links.queue.has_news() {
-                return self.links.queue.enter(Wait::No).map(|()| true);
+                self.links.queue.enter(Wait::No)?;
+                break true;
             }
             if self.seat.shared.mailboxes.has_mail(self.seat.core) {
-                return Ok(true);
+                break true;
             }
-            if self.links.now >= end {
-                return Ok(false);
+            if self.links.now >= until {
+                break false;
             }
             hint::spin_loop();
             self.links.now = self.clock.read().time;
-        }
+        };
+        let spun = self.links.now.nanoseconds() - began.nanoseconds();
+        self.links.queue.counters.spun_nanoseconds.add(spun);
+        Ok(found)
     }
 
     fn take_completions(&mut self, now: Now) {

@@ -155,6 +155,11 @@ impl Queue {
         unsafe { self.ring.submitter().enter(count, want, flags.bits(), arguments) }
     }
 
+    /// Whether the kernel has taken all that was pushed.
+    pub(super) fn is_submitted(&mut self) -> bool {
+        self.backlog.is_empty() && self.ring.submission().is_empty()
+    }
+
     /// Whether the kernel has completions, or work to do in our call that will make some. Makes no system call.
     /// Only for a ring made with `TASKRUN_FLAG`.
     pub(super) fn has_news(&mut self) -> bool {
@@ -214,6 +219,6 @@ impl Queue {
 
     /// Whether no operation is under way or waits to be submitted.
     pub(super) fn is_shut_down(&mut self) -> bool {
-        self.in_flight == 0 && self.backlog.is_empty() && self.ring.submission().is_empty()
+        self.in_flight == 0 && self.is_submitted()
     }
 }

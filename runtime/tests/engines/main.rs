@@ -71,7 +71,8 @@ scenarios! {
         the_first_turn_ends_with_a_deadline,
         a_deadline_fires_once_and_not_before_its_time,
         a_deadline_at_now_ends_the_same_turn,
-        a_core_that_never_sleeps_hears_everything;
+        a_core_that_never_sleeps_hears_everything,
+        a_core_that_wakes_early_hears_everything;
     exhaustion:
         a_few_small_buffers_serve_many_connections,
         small_queues_serve_many_connections,

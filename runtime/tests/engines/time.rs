@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use ringyard_runtime::app::{Event, Time};
-use ringyard_runtime::plan::EngineKind;
+use ringyard_runtime::plan::{EngineKind, Plan};
 
 use crate::harness::{HANG, ask, connect, echo, next, plan, start};
 
@@ -71,16 +71,30 @@ pub(crate) fn a_deadline_at_now_ends_the_same_turn(engine: EngineKind) {
 }
 
 pub(crate) fn a_core_that_never_sleeps_hears_everything(engine: EngineKind) {
-    const PERIOD: Duration = Duration::from_millis(1);
     let mut plan = plan(engine);
     plan.limits.spin = HANG;
+    hears_clients_and_the_clock(plan);
+}
+
+pub(crate) fn a_core_that_wakes_early_hears_everything(engine: EngineKind) {
+    let mut plan = plan(engine);
+    plan.limits.wake_early = PERIOD / 2;
+    hears_clients_and_the_clock(plan);
+}
+
+const PERIOD: Duration = Duration::from_millis(1);
+
+fn hears_clients_and_the_clock(plan: Plan) {
     let (report, reports) = mpsc::channel();
     let running = start(plan, move |_| {
         let report = report.clone();
+        let mut due = Time::ZERO;
         move |now, event, commands| {
             if matches!(event, Event::Deadline) {
+                assert!(now.time >= due, "{} before {due}", now.time);
                 report.send(now.time).unwrap();
-                commands.set_deadline(Some(now.time + PERIOD));
+                due = now.time + PERIOD;
+                commands.set_deadline(Some(due));
             }
             echo(event, commands);
         }

@@ -40,6 +40,12 @@ impl Figures {
         Self { core, ..Self::default() }
     }
 
+    /// What was noted until now; what comes is noted anew, of the same core.
+    pub fn take(&mut self) -> Self {
+        let next = Self::of_core(self.core);
+        std::mem::replace(self, next)
+    }
+
     /// Takes note of a settled request. `open_loop`: whether it was due at an instant of its own.
     pub fn settled(&mut self, times: Times, fate: Fate, open_loop: bool) {
         match fate {
@@ -188,6 +194,16 @@ mod tests {
         assert!(figures.uncorrected().is_none() && figures.slip().is_none());
         assert_eq!(figures.corrected().count(), 1);
         assert_eq!(figures.errors.connection_lost, 1);
+    }
+
+    #[test]
+    fn what_is_taken_is_not_taken_twice() {
+        let mut figures = Figures::of_core(3);
+        figures.settled(times(0, 0, 7), answer(200), false);
+        let taken = figures.take();
+        assert_eq!((taken.core, taken.answered()), (3, 1));
+        let next = figures.take();
+        assert_eq!((next.core, next.answered()), (3, 0));
     }
 
     #[test]

@@ -182,8 +182,7 @@ impl Script for HttpScript {
     }
 
     fn take_interval(&mut self) -> Figures {
-        let core = self.figures.core;
-        std::mem::replace(&mut self.figures, Figures::of_core(core))
+        self.figures.take()
     }
 }
 

@@ -8,6 +8,7 @@ pub mod table;
 
 pub mod chart;
 pub mod page;
+pub mod rarity;
 pub mod rows;
 pub mod units;
 

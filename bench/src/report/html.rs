@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::chart::{Chart, Marks, Scale, Series, Size};
 use super::page::{escape, legend, page};
+use super::rarity;
 use super::rows::{Group, Mark, Row, Rows};
 use super::units::duration;
 use crate::analyze::words;
@@ -125,45 +126,16 @@ fn boxes(runs: &[RunRecord]) -> Rows {
     }
 }
 
-/// The share of requests that take longer than each latency, as one in so many.
-#[must_use]
-pub fn rarity(recorded: impl Iterator<Item = (u64, u64)> + Clone) -> Vec<(f64, f64)> {
-    let total: u64 = recorded.clone().map(|(_, count)| count).sum();
-    let mut below = 0;
-    let mut points = Vec::new();
-    for (nanoseconds, count) in recorded {
-        let rarity = as_real(total) / as_real(total - below);
-        points.push((rarity, milliseconds(Duration::from_nanos(nanoseconds))));
-        below += count;
-    }
-    points
-}
-
 fn percentiles(runs: &[RunRecord]) -> String {
     let series = |(colour, run): (usize, &RunRecord)| {
         let all = run.all();
         let steps = all.histogram().iter_recorded();
-        let recorded =
-            steps.map(|step| (step.value_iterated_to(), step.count_since_last_iteration()));
-        let recorded: Vec<(u64, u64)> = recorded.collect();
-        Series {
-            name: run.strategy.clone(),
-            colour,
-            marks: Marks::Line,
-            points: rarity(recorded.iter().copied()),
-        }
+        let recorded: Vec<(u64, u64)> = steps
+            .map(|step| (step.value_iterated_to(), step.count_since_last_iteration()))
+            .collect();
+        rarity::series(&run.strategy, colour, &recorded)
     };
-    Chart {
-        size: Size::Wide,
-        x_title: "one request in so many takes longer",
-        x_scale: Scale::Logarithmic,
-        x_reach: [0.0; 2],
-        y_title: "latency (ms)",
-        y_scale: Scale::Logarithmic,
-        y_reach: [0.0; 2],
-        series: runs.iter().enumerate().map(series).collect(),
-    }
-    .render()
+    rarity::chart(runs.iter().enumerate().map(series).collect()).render()
 }
 
 /// A panel for each strategy, each with a series for each customer.
@@ -444,14 +416,5 @@ mod tests {
         }
         let page = render(&empty);
         assert!(page.contains("nothing to show") && !page.contains("NaN"));
-    }
-
-    #[test]
-    fn rarity_rises_with_latency() {
-        let points = rarity([(1_000_000, 90), (2_000_000, 9), (5_000_000, 1)].into_iter());
-        let expected = [(1.0, 1.0), (10.0, 2.0), (100.0, 5.0)];
-        for ((rarity, latency), expected) in points.into_iter().zip(expected) {
-            assert!((rarity - expected.0).abs() < 1e-9 && (latency - expected.1).abs() < 1e-9);
-        }
     }
 }

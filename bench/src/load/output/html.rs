@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use super::table;
 use crate::load::report::{Interval, LoadReport};
 use crate::report::chart::{Chart, Marks, Scale, Series, Size};
-use crate::report::html::rarity;
 use crate::report::page::{escape, page};
+use crate::report::rarity;
 
 /// The whole page.
 #[must_use]
@@ -91,30 +91,14 @@ fn charts(report: &LoadReport) -> Vec<(&'static str, Chart)> {
     charts
 }
 
-/// Latency, and what it is made of in an open loop, against the number of nines: each step to the right is ten times
-/// rarer.
+/// Latency, and what it is made of in an open loop, against rarity.
 fn by_percentile(report: &LoadReport) -> Chart {
-    let line = |colour, name: &str, recorded: &[(u64, u64)]| Series {
-        name: name.to_owned(),
-        colour,
-        marks: Marks::Line,
-        points: rarity(recorded.iter().copied()),
-    };
-    let mut series = vec![line(0, "corrected", &report.histogram)];
+    let mut series = vec![rarity::series("corrected", 0, &report.histogram)];
     if report.latency.slip.is_some() {
-        series.push(line(1, "uncorrected", &report.uncorrected_histogram));
-        series.push(line(2, "slip: how late requests were sent", &report.slip_histogram));
+        series.push(rarity::series("uncorrected", 1, &report.uncorrected_histogram));
+        series.push(rarity::series("slip: how late requests were sent", 2, &report.slip_histogram));
     }
-    Chart {
-        size: Size::Wide,
-        x_title: "one request in so many takes longer",
-        x_scale: Scale::Logarithmic,
-        x_reach: [0.0; 2],
-        y_title: "milliseconds",
-        y_scale: Scale::Logarithmic,
-        y_reach: [0.0; 2],
-        series,
-    }
+    rarity::chart(series)
 }
 
 #[cfg(test)]

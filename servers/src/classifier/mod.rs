@@ -24,8 +24,14 @@ use crate::response::Response;
 use replicas::{Replicas, Work};
 
 /// The page that a person can read, and the description that a program can.
-const PAGES: Pages =
-    Pages { docs: include_str!("docs.html"), openapi: include_str!("openapi.json") };
+const PAGES: Pages = Pages {
+    docs: concat!(
+        include_str!("../front/docs_head.html"),
+        include_str!("docs.html"),
+        include_str!("../front/docs_tail.html"),
+    ),
+    openapi: include_str!("openapi.json"),
+};
 
 /// How a classifier treats its clients unless told otherwise: a half-closed one gets its answer, which
 /// costs next to nothing.

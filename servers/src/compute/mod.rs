@@ -42,8 +42,14 @@ pub use worker::Worker;
 const OWNER: CoreIndex = CoreIndex(0);
 
 /// The page that a person can read, and the description that a program can.
-const PAGES: Pages =
-    Pages { docs: include_str!("docs.html"), openapi: include_str!("openapi.json") };
+const PAGES: Pages = Pages {
+    docs: concat!(
+        include_str!("../front/docs_head.html"),
+        include_str!("docs.html"),
+        include_str!("../front/docs_tail.html"),
+    ),
+    openapi: include_str!("openapi.json"),
+};
 
 /// How a compute server treats its clients unless told otherwise: one that has closed its sending side has left, for
 /// each of its requests would cost a processor's time.

@@ -11,7 +11,7 @@ const ALLOW: &str = "GET, HEAD";
 /// The texts that differ from server to server.
 #[derive(Clone, Copy, Debug)]
 pub struct Pages {
-    /// A page that a person can read.
+    /// A page that a person can read: `docs_head.html`, what is said of the one server, `docs_tail.html`.
     pub docs: &'static str,
     /// The OpenAPI description.
     pub openapi: &'static str,

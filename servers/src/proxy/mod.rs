@@ -56,8 +56,14 @@ pub use mail::ProxyMail;
 pub use terms::{Books, CustomerBook, Entitlement, Rate};
 
 /// The page that a person can read, and the description that a program can.
-const PAGES: Pages =
-    Pages { docs: include_str!("docs.html"), openapi: include_str!("openapi.json") };
+const PAGES: Pages = Pages {
+    docs: concat!(
+        include_str!("../front/docs_head.html"),
+        include_str!("docs.html"),
+        include_str!("../front/docs_tail.html"),
+    ),
+    openapi: include_str!("openapi.json"),
+};
 
 /// How a proxy treats its clients unless told otherwise: no batch is spent on one that has closed its
 /// sending side.

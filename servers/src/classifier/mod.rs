@@ -12,12 +12,11 @@ use std::time::Duration;
 
 use ringyard_protocol::http1::{Method, Request, Status};
 use ringyard_protocol::json::ItemSpan;
-use ringyard_protocol::limits::HttpLimits;
 use ringyard_runtime::app::{Commands, Event, Now, Time};
 use ringyard_runtime::counters::CoreContext;
 
 use crate::front::{Front, FrontConfig, HalfClosed, Handled, Pages, Server, Service, Ticket};
-use crate::limits::{ClientTimeouts, SEQUENCES_PER_REQUEST_MAX};
+use crate::limits::SEQUENCES_PER_REQUEST_MAX;
 use crate::metrics::{ServerCounters, answer_board, write_header, write_sample};
 use crate::request::scan_sequences;
 use crate::response::Response;
@@ -37,12 +36,7 @@ const PAGES: Pages = Pages {
 /// costs next to nothing.
 #[must_use]
 pub fn front_default() -> FrontConfig {
-    FrontConfig {
-        http: HttpLimits::default(),
-        timeouts: ClientTimeouts::default(),
-        half_closed: HalfClosed::Answer,
-        pages: PAGES,
-    }
+    FrontConfig::new(HalfClosed::Answer, PAGES)
 }
 
 /// The classifier as engines drive it.

@@ -22,13 +22,11 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ringyard_protocol::limits::HttpLimits;
 use ringyard_runtime::app::{App, Commands, CoreIndex, Event, Now};
 use ringyard_runtime::counters::CoreContext;
 use ringyard_scheduler::shedding::SheddingPolicy;
 
 use crate::front::{FrontConfig, HalfClosed, Pages, Server, Ticket};
-use crate::limits::ClientTimeouts;
 use crate::metrics::{ServerCounters, answer_board};
 
 pub use board::{ComputeBoard, ComputeTotals};
@@ -55,12 +53,7 @@ const PAGES: Pages = Pages {
 /// each of its requests would cost a processor's time.
 #[must_use]
 pub fn front_default() -> FrontConfig {
-    FrontConfig {
-        http: HttpLimits::default(),
-        timeouts: ClientTimeouts::default(),
-        half_closed: HalfClosed::Abandon,
-        pages: PAGES,
-    }
+    FrontConfig::new(HalfClosed::Abandon, PAGES)
 }
 
 /// Configuration of a compute server.

@@ -74,6 +74,15 @@ pub struct FrontConfig {
     pub pages: Pages,
 }
 
+impl FrontConfig {
+    /// What every server starts from: default limits and time-outs.
+    #[must_use]
+    pub fn new(half_closed: HalfClosed, pages: Pages) -> Self {
+        let (http, timeouts) = (HttpLimits::default(), ClientTimeouts::default());
+        Self { http, timeouts, half_closed, pages }
+    }
+}
+
 /// What requests mean.
 pub trait Service {
     /// What the services of two cores say to one another.

@@ -31,14 +31,13 @@ use std::time::Duration;
 
 use ringyard_protocol::http1::{Head, Method, Request, Status};
 use ringyard_protocol::json::ItemSpan;
-use ringyard_protocol::limits::HttpLimits;
 use ringyard_runtime::app::{Commands, CoreIndex, Event, Now, Time};
 use ringyard_runtime::counters::CoreContext;
 use ringyard_scheduler::cost::BatchShape;
 
 use crate::buffers::BufferPool;
 use crate::front::{Front, FrontConfig, HalfClosed, Handled, Pages, Server, Service, Ticket};
-use crate::limits::{CUSTOMER_NAME_BYTES_MAX, ClientTimeouts, MAIL_RETRY};
+use crate::limits::{CUSTOMER_NAME_BYTES_MAX, MAIL_RETRY};
 use crate::metrics::{ServerCounters, answer_board};
 use crate::request::scan_sequences;
 use crate::response::Response;
@@ -69,12 +68,7 @@ const PAGES: Pages = Pages {
 /// sending side.
 #[must_use]
 pub fn front_default() -> FrontConfig {
-    FrontConfig {
-        http: HttpLimits::default(),
-        timeouts: ClientTimeouts::default(),
-        half_closed: HalfClosed::Abandon,
-        pages: PAGES,
-    }
+    FrontConfig::new(HalfClosed::Abandon, PAGES)
 }
 
 /// The proxy as engines drive it.

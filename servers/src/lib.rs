@@ -18,6 +18,7 @@ pub mod metrics;
 
 mod buffers;
 mod id_hash;
+mod patience;
 mod request;
 mod slab;
 mod timers;

@@ -50,6 +50,9 @@ pub const BATCH_SEQUENCES_CEILING: u32 = 4096;
 /// Bytes of a customer's name in `X-Customer-Id`.
 pub const CUSTOMER_NAME_BYTES_MAX: usize = 128;
 
+/// Milliseconds that a client may say in `X-Deadline-Ms` that it will wait: a day.
+pub const PATIENCE_MS_MAX: u64 = 86_400_000;
+
 /// Jobs waiting in the proxy's queue.
 pub const QUEUE_JOBS_MAX: usize = 16_384;
 
@@ -138,9 +141,6 @@ pub const COMPUTE_CALIBRATION_LINKS_MAX: u64 = 1 << 24;
 
 /// How many timings there are, of which the median counts: half a second in all or a little more.
 pub const COMPUTE_CALIBRATIONS: usize = 35;
-
-/// Milliseconds that `X-Deadline-Ms` may ask a compute server for: a day.
-pub const COMPUTE_DEADLINE_MS_MAX: u64 = 86_400_000;
 
 const _: () = assert!(SEQUENCES_PER_REQUEST_MAX <= SEQUENCES_PER_REQUEST_CEILING);
 const _: () = assert!(SEQUENCES_PER_REQUEST_CEILING <= u64::BITS);

@@ -13,7 +13,8 @@ use super::jobs::Asker;
 use super::pool::{Completion, Errand, Outcome, Pool};
 use super::{ComputeConfig, ComputeMail, OWNER};
 use crate::front::{Front, Handled, Service, Ticket};
-use crate::limits::{COMPUTE_DEADLINE_MS_MAX, MAIL_RETRY};
+use crate::limits::MAIL_RETRY;
+use crate::patience::read_patience;
 use crate::response::Response;
 
 /// One core's service.
@@ -54,15 +55,10 @@ impl Compute {
             response.detail(Status::UNPROCESSABLE_CONTENT, "The query parameter input is missing");
             return Handled::Now;
         };
-        let patience = match request.head.headers.get("x-deadline-ms").map(milliseconds) {
-            Some(None) => {
-                let detail = "X-Deadline-Ms must be a number of milliseconds";
-                response.detail(Status::BAD_REQUEST, detail);
-                return Handled::Now;
-            }
-            Some(given) => given,
-            None => self.config.deadline,
+        let Some(patience) = read_patience(&request.head, response) else {
+            return Handled::Now;
         };
+        let patience = patience.or(self.config.deadline);
         let errand = Errand {
             ticket,
             input: input.as_bytes().into(),
@@ -146,12 +142,6 @@ impl Compute {
             }
         }
     }
-}
-
-/// A header's value as milliseconds.
-fn milliseconds(value: &[u8]) -> Option<Duration> {
-    let milliseconds: u64 = std::str::from_utf8(value).ok()?.trim().parse().ok()?;
-    (milliseconds <= COMPUTE_DEADLINE_MS_MAX).then(|| Duration::from_millis(milliseconds))
 }
 
 /// Answers a request of one of this core's clients.

@@ -132,9 +132,10 @@ fn what_is_asked_wrongly_is_told_so() {
     let mut world = World::new(SheddingPolicy::None, 1);
     world.ask(0, "/calculate", "");
     world.ask(1, "/calculate?input=x", "x-deadline-ms: soon\r\n");
-    world.ask(2, "/calculates", "");
-    let statuses: Vec<Option<u16>> = (0..3).map(|slot| world.status(slot)).collect();
-    assert_eq!(statuses, [Some(422), Some(400), Some(404)]);
+    world.ask(2, "/calculate?input=x", "x-deadline-ms: +5\r\n");
+    world.ask(3, "/calculates", "");
+    let statuses: Vec<Option<u16>> = (0..4).map(|slot| world.status(slot)).collect();
+    assert_eq!(statuses, [Some(422), Some(400), Some(400), Some(404)]);
 }
 
 #[test]

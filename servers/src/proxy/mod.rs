@@ -39,6 +39,7 @@ use crate::buffers::BufferPool;
 use crate::front::{Front, FrontConfig, HalfClosed, Handled, Pages, Server, Service, Ticket};
 use crate::limits::{CUSTOMER_NAME_BYTES_MAX, MAIL_RETRY};
 use crate::metrics::{ServerCounters, answer_board};
+use crate::patience::read_patience;
 use crate::request::scan_sequences;
 use crate::response::Response;
 use dispatcher::Dispatcher;
@@ -73,9 +74,6 @@ pub fn front_default() -> FrontConfig {
 
 /// The proxy as engines drive it.
 pub type ProxyServer = Server<Proxy>;
-
-/// Digits of `X-Deadline-Ms`: three years are enough.
-const DEADLINE_DIGITS_MAX: usize = 11;
 
 /// The customer of a request that names none.
 const CUSTOMER_DEFAULT: &str = "default";
@@ -207,11 +205,7 @@ impl Proxy {
             response.detail(Status::BAD_REQUEST, &detail);
             return None;
         };
-        let Some(patience) = patience_of(head) else {
-            let detail = "X-Deadline-Ms must be a number of milliseconds";
-            response.detail(Status::BAD_REQUEST, detail);
-            return None;
-        };
+        let patience = read_patience(head, response)?;
         let refused = match &mut self.dispatcher {
             Some(dispatcher) => dispatcher.admit_head(now.time, customer, patience).err(),
             // Of what its customer may have, the owner alone knows.
@@ -389,15 +383,6 @@ fn customer_of<'a>(head: &Head<'a>) -> Option<&'a str> {
             .iter()
             .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte));
     if token { std::str::from_utf8(name).ok() } else { None }
-}
-
-/// How long the client says that it will wait; `None` where that is not a number of milliseconds.
-fn patience_of(head: &Head<'_>) -> Option<Option<Duration>> {
-    let Some(text) = head.headers.get("x-deadline-ms") else { return Some(None) };
-    let digits =
-        (1..=DEADLINE_DIGITS_MAX).contains(&text.len()) && text.iter().all(u8::is_ascii_digit);
-    let milliseconds = digits.then(|| std::str::from_utf8(text).ok()?.parse().ok()).flatten()?;
-    Some(Some(Duration::from_millis(milliseconds)))
 }
 
 /// Fills `response` with the last decisions, or with how to have them kept.

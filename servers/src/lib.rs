@@ -19,6 +19,7 @@ pub mod metrics;
 mod buffers;
 mod id_hash;
 mod patience;
+mod redelivery;
 mod request;
 mod slab;
 mod timers;

@@ -13,8 +13,8 @@ use super::jobs::Asker;
 use super::pool::{Completion, Errand, Outcome, Pool};
 use super::{ComputeConfig, ComputeMail, OWNER};
 use crate::front::{Front, Handled, Service, Ticket};
-use crate::limits::MAIL_RETRY;
 use crate::patience::read_patience;
+use crate::redelivery::Redelivery;
 use crate::response::Response;
 
 /// One core's service.
@@ -25,9 +25,7 @@ pub struct Compute {
     board: Arc<ComputeBoard>,
     /// On the owner's core only.
     pool: Option<Box<Pool>>,
-    /// Mail that found its addressee's mailbox full and has to arrive all the same.
-    undelivered: Vec<(CoreIndex, ComputeMail)>,
-    retry_at: Option<Time>,
+    undelivered: Redelivery<ComputeMail>,
 }
 
 impl Compute {
@@ -40,7 +38,7 @@ impl Compute {
     ) -> Self {
         let pool = || Box::new(Pool::new(&config, workers, Arc::clone(&board)));
         let pool = (core == OWNER).then(pool);
-        Self { core, config, board, pool, undelivered: Vec::new(), retry_at: None }
+        Self { core, config, board, pool, undelivered: Redelivery::default() }
     }
 
     fn calculate(
@@ -125,8 +123,7 @@ impl Compute {
             let outcome = Outcome::Refused { retry_after: Duration::ZERO };
             tell(now, Completion { ticket: errand.ticket, outcome }, front, commands);
         } else {
-            self.undelivered.push((to, message));
-            self.retry_at = Some(now.time + MAIL_RETRY);
+            self.undelivered.keep(now.time, to, message);
         }
     }
 
@@ -234,16 +231,11 @@ impl Service for Compute {
 
     fn next_deadline(&self) -> Option<Time> {
         let pool = self.pool.as_ref().and_then(|pool| pool.next_deadline());
-        [pool, self.retry_at].into_iter().flatten().min()
+        [pool, self.undelivered.due()].into_iter().flatten().min()
     }
 
     fn turn(&mut self, now: Now, front: &mut Front, commands: &mut Commands<ComputeMail>) {
-        if self.retry_at.is_some_and(|retry_at| retry_at <= now.time) {
-            self.retry_at = None;
-            for (to, message) in self.undelivered.drain(..) {
-                commands.mail(to, message);
-            }
-        }
+        self.undelivered.send_due(now.time, commands);
         if let Some(pool) = &mut self.pool {
             pool.turn(now.time, commands);
         }

@@ -24,7 +24,6 @@ mod shedding;
 mod strategy_route;
 mod terms;
 
-use std::collections::VecDeque;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,9 +36,10 @@ use ringyard_scheduler::cost::BatchShape;
 
 use crate::buffers::BufferPool;
 use crate::front::{Front, FrontConfig, HalfClosed, Handled, Pages, Server, Service, Ticket};
-use crate::limits::{CUSTOMER_NAME_BYTES_MAX, MAIL_RETRY};
+use crate::limits::CUSTOMER_NAME_BYTES_MAX;
 use crate::metrics::{ServerCounters, answer_board};
 use crate::patience::read_patience;
+use crate::redelivery::Redelivery;
 use crate::request::scan_sequences;
 use crate::response::Response;
 use dispatcher::Dispatcher;
@@ -111,9 +111,7 @@ pub struct Proxy {
     count_detail: String,
     items: Vec<ItemSpan>,
     buffers: BufferPool,
-    /// Mail that found its mailbox full and has to arrive all the same.
-    undelivered: VecDeque<(CoreIndex, ProxyMail)>,
-    retry_at: Option<Time>,
+    undelivered: Redelivery<ProxyMail>,
 }
 
 impl Proxy {
@@ -136,8 +134,7 @@ impl Proxy {
             board,
             items: Vec::new(),
             buffers: BufferPool::default(),
-            undelivered: VecDeque::new(),
-            retry_at: None,
+            undelivered: Redelivery::default(),
         }
     }
 
@@ -316,10 +313,7 @@ impl Proxy {
                 });
             }
             // An outcome must not be lost; a question or a farewell may as well arrive a little later.
-            message => {
-                self.undelivered.push_back((to, message));
-                self.retry_at = Some(now.time + MAIL_RETRY);
-            }
+            message => self.undelivered.keep(now.time, to, message),
         }
     }
 
@@ -493,16 +487,11 @@ impl Service for Proxy {
 
     fn next_deadline(&self) -> Option<Time> {
         let dispatch = self.dispatcher.as_ref().and_then(|dispatcher| dispatcher.next_deadline());
-        [dispatch, self.retry_at].into_iter().flatten().min()
+        [dispatch, self.undelivered.due()].into_iter().flatten().min()
     }
 
     fn turn(&mut self, now: Now, front: &mut Front, commands: &mut Commands<ProxyMail>) {
-        if self.retry_at.is_some_and(|retry_at| retry_at <= now.time) {
-            self.retry_at = None;
-            for (to, message) in self.undelivered.drain(..) {
-                commands.mail(to, message);
-            }
-        }
+        self.undelivered.send_due(now.time, commands);
         if let Some(dispatcher) = &mut self.dispatcher {
             dispatcher.turn(now.time, commands);
         }

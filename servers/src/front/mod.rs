@@ -7,23 +7,26 @@
 //!
 //! What it does not do: decide anything about queues or backends, or hold bytes that an engine holds.
 
+mod requests;
+
+mod answers;
+mod timeouts;
+
 mod connection;
 mod pages;
 
 use std::mem;
 
-use ringyard_protocol::http1::{CONTINUE, DateCache, Head, Method, Phase, Request, Status, Step};
+use ringyard_protocol::http1::{DateCache, Head, Request};
 use ringyard_protocol::limits::HttpLimits;
 use ringyard_runtime::app::{App, Commands, ConnId, Event, Now, Origin, Time};
 
 use crate::buffers::BufferPool;
-use crate::limits::{
-    ANSWER_BYTES_AT_ONE_GO, ClientTimeouts, DRAIN_FIRST_REQUEST_GRACE, UNWANTED_BODY_BYTES_MAX,
-};
+use crate::limits::{ClientTimeouts, DRAIN_FIRST_REQUEST_GRACE};
 use crate::metrics::ServerCounters;
 use crate::response::{Framing, Response};
 use crate::timers::Timers;
-use connection::{Answer, Connection, Input, Slot};
+use connection::{Answer, Connection};
 
 pub use pages::Pages;
 
@@ -248,26 +251,6 @@ impl Front {
         self.draining
     }
 
-    /// Answers `ticket` with what `fill` makes of the response. Does nothing where the client has gone.
-    pub fn answer<M>(
-        &mut self,
-        now: Now,
-        ticket: Ticket,
-        commands: &mut Commands<M>,
-        fill: impl FnOnce(&mut Response),
-    ) {
-        if find(&mut self.connections, ticket.conn)
-            .and_then(|connection| connection.slot_index(ticket.number))
-            .is_none()
-        {
-            return;
-        }
-        let mut response = mem::take(&mut self.response);
-        fill(&mut response);
-        self.settle(now, ticket, &response, commands);
-        self.response = response;
-    }
-
     fn owns(&self, id: ConnId) -> bool {
         self.connections
             .get(id.slot as usize)
@@ -285,210 +268,6 @@ impl Front {
         self.connections[slot] = Some(Connection::new(id));
         self.timers.set(id.slot, now.time + patience);
         self.open += 1;
-    }
-
-    fn received<S: Service>(
-        &mut self,
-        now: Now,
-        id: ConnId,
-        bytes: &[u8],
-        service: &mut S,
-        commands: &mut Commands<S::Mail>,
-    ) {
-        self.date.refresh(now.unix_seconds);
-        let Some(connection) = find(&mut self.connections, id) else { return };
-        if connection.input == Input::Ended {
-            return;
-        }
-        if connection.blocked() || connection.receiving_paused {
-            connection.held.extend_from_slice(bytes);
-            return;
-        }
-        self.parse(now, id, bytes, service, commands);
-    }
-
-    /// Parses `input` as far as the connection allows, and holds the rest.
-    fn parse<S: Service>(
-        &mut self,
-        now: Now,
-        id: ConnId,
-        mut input: &[u8],
-        service: &mut S,
-        commands: &mut Commands<S::Mail>,
-    ) {
-        self.answered_bytes = 0;
-        // Parts of `self` are lent out while a request borrows its connection's codec.
-        let mut response = mem::take(&mut self.response);
-        loop {
-            let ready = service.ready() && !self.draining;
-            let Some(connection) = find(&mut self.connections, id) else { break };
-            if connection.input == Input::Ended {
-                break;
-            }
-            if !connection.blocked() && self.answered_bytes >= ANSWER_BYTES_AT_ONE_GO {
-                connection.yielded = true;
-                self.yielded.push(id);
-            }
-            if connection.blocked() {
-                connection.held.extend_from_slice(input);
-                break;
-            }
-            let ticket = Ticket { conn: id, number: connection.next_number() };
-            let limits = limits_of(&self.config.http, connection.unwanted);
-            let (framing, handled) = match connection.codec.next(&mut input, &limits) {
-                Ok(Step::Incomplete) => break,
-                Ok(Step::Head(head)) => {
-                    let refused =
-                        !Pages::has(head.target.path) && service.refuses(now, &head, &mut response);
-                    if !refused {
-                        connection.continue_owed |= head.expects_continue;
-                        continue;
-                    }
-                    let framing = framing_of(&head);
-                    let bytes = head.content_length.unwrap_or(0);
-                    // A client that waits to be told to go on may send its body or not: what comes next is unsure.
-                    connection.unwanted = framing.keep_alive
-                        && !head.expects_continue
-                        && bytes <= UNWANTED_BODY_BYTES_MAX as u64;
-                    connection.head_deadline = None;
-                    (Framing { keep_alive: connection.unwanted, ..framing }, Handled::Now)
-                }
-                Ok(Step::Request(_)) if mem::take(&mut connection.unwanted) => continue,
-                Err(_) if connection.unwanted => {
-                    self.end_after_answers(id, commands);
-                    break;
-                }
-                Ok(Step::Request(request)) => {
-                    connection.continue_owed = false;
-                    connection.head_deadline = None;
-                    let pages = &self.config.pages;
-                    let handled = pages.serve(&request.head, ready, &mut response, |out| {
-                        self.counters.write_metrics(out);
-                        service.write_metrics(out);
-                    });
-                    let handled = match handled {
-                        Some(handled) => handled,
-                        None => service.request(now, ticket, &request, &mut response, commands),
-                    };
-                    (framing_of(&request.head), handled)
-                }
-                Err(refusal) => {
-                    response.detail(refusal.status, refusal.detail);
-                    (REFUSED, Handled::Now)
-                }
-            };
-            if !framing.keep_alive {
-                connection.input = Input::Ended;
-            }
-            connection.slots.push_back(Slot { framing, answer: Answer::Awaited });
-            if handled == Handled::Now {
-                self.settle(now, ticket, &response, commands);
-            }
-        }
-        self.response = response;
-        self.after_input(now, id, commands);
-    }
-
-    /// Puts `response` in its slot and sends what can now be sent in order.
-    fn settle<M>(
-        &mut self,
-        now: Now,
-        ticket: Ticket,
-        response: &Response,
-        commands: &mut Commands<M>,
-    ) {
-        let Some(connection) = find(&mut self.connections, ticket.conn) else { return };
-        let Some(index) = connection.slot_index(ticket.number) else { return };
-        self.counters.count_answer(response.status());
-        self.date.refresh(now.unix_seconds);
-        let mut framing = connection.slots[index].framing;
-        if index > 0 {
-            let mut bytes = self.buffers.take();
-            response.encode(&mut bytes, framing, &self.date);
-            connection.slots[index].answer = Answer::Ready(bytes);
-            return;
-        }
-        if self.draining && connection.slots.len() == 1 && !connection.has_unparsed() {
-            framing.keep_alive = false;
-        }
-        commands.send_with(ticket.conn, |out| {
-            let start = out.len();
-            response.encode(out, framing, &self.date);
-            self.answered_bytes += out.len() - start;
-        });
-        connection.pop_answered();
-        while let Some(Slot { answer: Answer::Ready(bytes), framing: next }) =
-            connection.slots.front_mut()
-        {
-            commands.send(ticket.conn, bytes);
-            self.answered_bytes += bytes.len();
-            self.buffers.give_back(mem::take(bytes));
-            framing = *next;
-            connection.pop_answered();
-        }
-        if !framing.keep_alive {
-            self.close(ticket.conn, commands);
-            return;
-        }
-        if connection.receiving_paused && !connection.blocked() && !connection.resumable {
-            connection.resumable = true;
-            self.resumable.push(ticket.conn);
-        }
-        if connection.slots.is_empty() {
-            self.all_answered(now, ticket.conn, commands);
-        }
-    }
-
-    /// All answers of a connection are out: what is due to it now?
-    fn all_answered<M>(&mut self, now: Now, id: ConnId, commands: &mut Commands<M>) {
-        let Some(connection) = find(&mut self.connections, id) else { return };
-        let at_rest = connection.at_rest();
-        if at_rest && self.draining || connection.peer_closed && !connection.receiving_paused {
-            self.close(id, commands);
-            return;
-        }
-        if mem::take(&mut connection.continue_owed) {
-            commands.send(id, CONTINUE);
-        }
-        self.set_patience(now, id);
-    }
-
-    /// After input: whether to go on receiving, and what the client now has time for.
-    fn after_input<M>(&mut self, now: Now, id: ConnId, commands: &mut Commands<M>) {
-        let Some(connection) = find(&mut self.connections, id) else { return };
-        let pause = connection.blocked();
-        if pause != connection.receiving_paused {
-            connection.receiving_paused = pause;
-            match pause {
-                true => commands.pause(id),
-                false => commands.resume(id),
-            }
-        }
-        if connection.slots.is_empty() {
-            self.all_answered(now, id, commands);
-        } else {
-            self.set_patience(now, id);
-        }
-    }
-
-    /// Sets until when the client has time for what we are waiting for.
-    fn set_patience(&mut self, now: Now, id: ConnId) {
-        let timeouts = &self.config.timeouts;
-        let Some(connection) = find(&mut self.connections, id) else { return };
-        let deadline = if connection.congested {
-            // Counted from the beginning of the congestion, not from the last answer.
-            return;
-        } else if connection.receiving_paused || connection.peer_closed {
-            Time::FAR_FUTURE
-        } else {
-            match connection.codec.phase() {
-                Phase::Body => now.time + timeouts.body,
-                Phase::Head => *connection.head_deadline.get_or_insert(now.time + timeouts.header),
-                Phase::Idle if connection.slots.is_empty() => now.time + timeouts.idle,
-                Phase::Idle => Time::FAR_FUTURE,
-            }
-        };
-        self.timers.set(id.slot, deadline);
     }
 
     fn congested<M>(&mut self, now: Now, id: ConnId, commands: &mut Commands<M>) {
@@ -511,35 +290,6 @@ impl Front {
         self.set_patience(now, id);
     }
 
-    /// Lets connections go on that had to wait for the end of the turn.
-    fn wake_yielded(&mut self) {
-        for id in self.yielded.drain(..) {
-            let Some(connection) = find(&mut self.connections, id) else { continue };
-            connection.yielded = false;
-            if !connection.blocked() && !mem::replace(&mut connection.resumable, true) {
-                self.resumable.push(id);
-            }
-        }
-    }
-
-    fn next_deadline(&self) -> Option<Time> {
-        if self.yielded.is_empty() { self.timers.next() } else { Some(Time::ZERO) }
-    }
-
-    /// Goes on with the input of connections whose answers have made room.
-    fn go_on<S: Service>(&mut self, now: Now, service: &mut S, commands: &mut Commands<S::Mail>) {
-        while let Some(id) = self.resumable.pop() {
-            let Some(connection) = find(&mut self.connections, id) else { continue };
-            connection.resumable = false;
-            if connection.blocked() {
-                continue;
-            }
-            let held = mem::take(&mut connection.held);
-            self.parse(now, id, &held, service, commands);
-            self.buffers.give_back(held);
-        }
-    }
-
     fn peer_closed<S: Service>(
         &mut self,
         now: Now,
@@ -556,46 +306,6 @@ impl Front {
         } else {
             self.set_patience(now, id);
         }
-    }
-
-    /// Does what is due to clients whose time is up.
-    fn expire<S: Service>(&mut self, now: Now, service: &mut S, commands: &mut Commands<S::Mail>) {
-        while let Some(slot) = self.timers.pop_due(now.time) {
-            let Some(connection) = &mut self.connections[slot as usize] else { continue };
-            let id = connection.id;
-            if connection.congested {
-                commands.abort(id);
-                self.forget(now, id, service, commands);
-            } else if connection.codec.phase() == Phase::Idle {
-                self.close(id, commands);
-            } else if connection.unwanted {
-                self.end_after_answers(id, commands);
-            } else {
-                self.request_timed_out(now, id, commands);
-            }
-        }
-    }
-
-    /// Closes a connection once all that was asked on it is answered; what still comes is dropped.
-    fn end_after_answers<M>(&mut self, id: ConnId, commands: &mut Commands<M>) {
-        let Some(connection) = find(&mut self.connections, id) else { return };
-        connection.input = Input::Ended;
-        match connection.slots.back_mut() {
-            Some(slot) => slot.framing.keep_alive = false,
-            None => self.close(id, commands),
-        }
-    }
-
-    /// Answers 408, after the answers still due, to a client that did not finish its request.
-    fn request_timed_out<M>(&mut self, now: Now, id: ConnId, commands: &mut Commands<M>) {
-        let Some(connection) = find(&mut self.connections, id) else { return };
-        let ticket = Ticket { conn: id, number: connection.next_number() };
-        connection.input = Input::Ended;
-        connection.slots.push_back(Slot { framing: REFUSED, answer: Answer::Awaited });
-        let mut response = mem::take(&mut self.response);
-        response.detail(Status::REQUEST_TIMEOUT, "The request was not complete in time");
-        self.settle(now, ticket, &response, commands);
-        self.response = response;
     }
 
     fn drain<M>(&mut self, now: Now, commands: &mut Commands<M>) {
@@ -646,17 +356,3 @@ impl Front {
 
 /// How the answer to a request that could not be parsed is put: we cannot tell where the next one begins.
 const REFUSED: Framing = Framing { version_minor: 1, keep_alive: false, head_only: false };
-
-/// What a client may send: the body of an unwanted request is held until it can be dropped, so there is less of it.
-fn limits_of(limits: &HttpLimits, unwanted: bool) -> HttpLimits {
-    let most = if unwanted { UNWANTED_BODY_BYTES_MAX } else { usize::MAX };
-    HttpLimits { body_bytes: limits.body_bytes.min(most), ..*limits }
-}
-
-fn framing_of(head: &Head<'_>) -> Framing {
-    Framing {
-        version_minor: head.version_minor,
-        keep_alive: head.keep_alive,
-        head_only: head.method == Method::Head,
-    }
-}

@@ -14,9 +14,11 @@ mod costs;
 mod customers;
 mod decisions;
 mod dispatcher;
+mod entry;
 mod explain;
 mod lanes;
 mod mail;
+mod outcome;
 mod refusal;
 mod reply;
 mod requests;
@@ -24,7 +26,6 @@ mod shedding;
 mod strategy_route;
 mod terms;
 
-use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,18 +33,15 @@ use ringyard_protocol::http1::{Head, Method, Request, Status};
 use ringyard_protocol::json::ItemSpan;
 use ringyard_runtime::app::{Commands, CoreIndex, Event, Now, Time};
 use ringyard_runtime::counters::CoreContext;
-use ringyard_scheduler::cost::BatchShape;
 
 use crate::buffers::BufferPool;
 use crate::front::{Front, FrontConfig, HalfClosed, Handled, Pages, Server, Service, Ticket};
-use crate::limits::CUSTOMER_NAME_BYTES_MAX;
 use crate::metrics::{ServerCounters, answer_board};
-use crate::patience::read_patience;
 use crate::redelivery::Redelivery;
-use crate::request::scan_sequences;
 use crate::response::Response;
 use dispatcher::Dispatcher;
-use mail::{Completion, Failure, OWNER, Outcome, Sequence, Submission};
+use mail::{Completion, Failure, OWNER, Outcome};
+use outcome::write_failure;
 use refusal::{Reason, Refusal};
 use strategy_route::Change;
 
@@ -74,9 +72,6 @@ pub fn front_default() -> FrontConfig {
 
 /// The proxy as engines drive it.
 pub type ProxyServer = Server<Proxy>;
-
-/// The customer of a request that names none.
-const CUSTOMER_DEFAULT: &str = "default";
 
 /// Makes the server of each core of a plan of `cores` cores; they share their figures, and core 0 owns
 /// the queue.
@@ -136,122 +131,6 @@ impl Proxy {
             buffers: BufferPool::default(),
             undelivered: Redelivery::default(),
         }
-    }
-
-    /// Checks a request for classification and sends it on its way to the queue.
-    fn proxy_classify(
-        &mut self,
-        now: Now,
-        ticket: Ticket,
-        request: &Request<'_>,
-        response: &mut Response,
-        commands: &mut Commands<ProxyMail>,
-    ) -> Handled {
-        let Some((customer, patience)) = self.admit_head(now, &request.head, response) else {
-            return Handled::Now;
-        };
-        let Self { request_sequences_max, count_detail, items, .. } = self;
-        if !scan_sequences(request.body, *request_sequences_max, count_detail, items, response) {
-            return Handled::Now;
-        }
-        let mut payload = self.buffers.take();
-        reply::write_items(request.body, items, &mut payload);
-        let submission = Submission {
-            ticket,
-            customer: customer.into(),
-            payload,
-            shape: BatchShape {
-                sequences: items.len() as u64,
-                characters: items.iter().map(|item| u64::from(item.characters)).sum(),
-                longest: items.iter().map(|item| item.characters).max().unwrap_or(0),
-            },
-            apart: match self.splitting {
-                Splitting::Apart if items.len() > 1 => items.iter().map(Sequence::of).collect(),
-                _ => Vec::new(),
-            },
-            arrived: now.time,
-            patience,
-        };
-        let Some(dispatcher) = &mut self.dispatcher else {
-            commands.mail(OWNER, ProxyMail::Submit(Box::new(submission)));
-            return Handled::Later;
-        };
-        let submitted = dispatcher.submit(now.time, self.core, &submission);
-        self.buffers.give_back(submission.payload);
-        match submitted {
-            Ok(()) => Handled::Later,
-            Err(refusal) => {
-                write_failure(&refusal.into(), response);
-                Handled::Now
-            }
-        }
-    }
-
-    /// Whose request it is and how long the client will wait; `None` where the head is reason enough to refuse it,
-    /// with `response` filled in.
-    fn admit_head<'a>(
-        &mut self,
-        now: Now,
-        head: &Head<'a>,
-        response: &mut Response,
-    ) -> Option<(&'a str, Option<Duration>)> {
-        let Some(customer) = customer_of(head) else {
-            let detail = format!(
-                "X-Customer-Id must be a token of at most {CUSTOMER_NAME_BYTES_MAX} characters"
-            );
-            response.detail(Status::BAD_REQUEST, &detail);
-            return None;
-        };
-        let patience = read_patience(head, response)?;
-        let refused = match &mut self.dispatcher {
-            Some(dispatcher) => dispatcher.admit_head(now.time, customer, patience).err(),
-            // Of what its customer may have, the owner alone knows.
-            None => self
-                .board
-                .closed()
-                .inspect(|refusal| self.board.count_refusal(self.core, refusal.reason)),
-        };
-        match refused {
-            Some(refusal) => {
-                write_failure(&Failure::Refused(refusal), response);
-                None
-            }
-            None => Some((customer, patience)),
-        }
-    }
-
-    /// Answers a question about the strategy, or has the owner answer it.
-    fn strategy(
-        &mut self,
-        now: Now,
-        ticket: Ticket,
-        change: Change,
-        response: &mut Response,
-        commands: &mut Commands<ProxyMail>,
-    ) -> Handled {
-        let Some(dispatcher) = &mut self.dispatcher else {
-            commands.mail(OWNER, ProxyMail::Strategy { ticket, change, arrived: now.time });
-            return Handled::Later;
-        };
-        let state = dispatcher.strategy(now.time, change);
-        strategy_route::write_state(&state, change.scope(), response);
-        Handled::Now
-    }
-
-    /// Answers with the last decisions, or has the owner answer.
-    fn decisions(
-        &mut self,
-        now: Now,
-        ticket: Ticket,
-        response: &mut Response,
-        commands: &mut Commands<ProxyMail>,
-    ) -> Handled {
-        let Some(dispatcher) = &self.dispatcher else {
-            commands.mail(OWNER, ProxyMail::Decisions { ticket, arrived: now.time });
-            return Handled::Later;
-        };
-        write_decisions(dispatcher.decisions(now.time).as_deref(), response);
-        Handled::Now
     }
 
     /// Takes a message from another core.
@@ -317,41 +196,6 @@ impl Proxy {
         }
     }
 
-    /// Answers a request of one of this core's clients.
-    fn complete(
-        &mut self,
-        now: Now,
-        completion: Completion,
-        front: &mut Front,
-        commands: &mut Commands<ProxyMail>,
-    ) {
-        let Completion { ticket, arrived, outcome } = completion;
-        let latency = now.time.since(arrived);
-        front.answer(now, ticket, commands, |response| match &outcome {
-            Outcome::Results { results, explanation } => {
-                self.board.cores[usize::from(self.core.0)].latency.record(latency);
-                let body = response.start(Status::OK);
-                body.extend_from_slice(br#"{"results":["#);
-                body.extend_from_slice(results);
-                write!(body, r#"],"proxy_latency_ms":{}}}"#, latency.as_millis())
-                    .expect("a vector takes all writes");
-                if let Some(explanation) = explanation {
-                    explanation.write(response);
-                }
-            }
-            Outcome::Failed(failure) => write_failure(failure, response),
-            Outcome::Strategy(state, scope) => {
-                strategy_route::write_state(state, *scope, response);
-            }
-            Outcome::Decisions(decisions) => write_decisions(decisions.as_deref(), response),
-        });
-        if let (Outcome::Results { results, .. }, Some(dispatcher)) =
-            (outcome, &mut self.dispatcher)
-        {
-            dispatcher.recycle(results);
-        }
-    }
-
     /// Hands on the outcomes that the dispatcher has come to.
     fn hand_on(&mut self, now: Now, front: &mut Front, commands: &mut Commands<ProxyMail>) {
         while let Some((core, completion)) =
@@ -363,48 +207,6 @@ impl Proxy {
                 commands.mail(core, ProxyMail::Complete(Box::new(completion)));
             }
         }
-    }
-}
-
-/// The customer that a request names; `None` where the name is not a token or too long.
-fn customer_of<'a>(head: &Head<'a>) -> Option<&'a str> {
-    let Some(name) = head.headers.get("x-customer-id") else {
-        return Some(CUSTOMER_DEFAULT);
-    };
-    let token = !name.is_empty()
-        && name.len() <= CUSTOMER_NAME_BYTES_MAX
-        && name
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte));
-    if token { std::str::from_utf8(name).ok() } else { None }
-}
-
-/// Fills `response` with the last decisions, or with how to have them kept.
-fn write_decisions(decisions: Option<&[u8]>, response: &mut Response) {
-    match decisions {
-        Some(decisions) => response.start(Status::OK).extend_from_slice(decisions),
-        None => response
-            .detail(Status::NOT_FOUND, "No decisions are kept; start the proxy with --explain"),
-    }
-}
-
-/// Fills `response` with what a client is told of a failure.
-fn write_failure(failure: &Failure, response: &mut Response) {
-    let status = match failure {
-        Failure::Refused(refusal) => refusal.reason.status(),
-        Failure::TooSlow { .. } => Status::GATEWAY_TIMEOUT,
-        Failure::Backend(_) => Status::BAD_GATEWAY,
-    };
-    response.detail(status, &failure.to_string());
-    match failure {
-        Failure::Refused(Refusal { reason, retry_after }) => {
-            response.add_reason(reason.name());
-            if reason.passes() {
-                response.set_retry_after(*retry_after);
-            }
-        }
-        Failure::TooSlow { .. } => response.add_reason("expired"),
-        Failure::Backend(_) => {}
     }
 }
 

@@ -1,11 +1,12 @@
 //! Engines that drive an [`App`](app::App): one thread per core, one loop per thread.
 //!
 //! The contract between an engine and an app is stated in [`app`]; everything else here serves it. Without
-//! the feature `engines` only that contract and the counters remain, which is all that servers and the
-//! simulator see. A program that serves starts at [`launch`](mod@launch).
+//! the feature `engines` only that contract, the counters and the table of what ids name remain, which is all that servers
+//! and the simulator see. A program that serves starts at [`launch`](mod@launch).
 
 pub mod app;
 pub mod counters;
+pub mod slab;
 
 #[cfg(all(feature = "engines", not(loom)))]
 pub mod affinity;

@@ -21,5 +21,4 @@ mod id_hash;
 mod patience;
 mod redelivery;
 mod request;
-mod slab;
 mod timers;

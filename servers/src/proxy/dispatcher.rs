@@ -18,6 +18,7 @@ use std::sync::Arc;
 use ringyard_protocol::json::ItemSpan;
 use ringyard_protocol::limits::HttpLimits;
 use ringyard_runtime::app::{Commands, CoreIndex, Time};
+use ringyard_runtime::slab::Key;
 use ringyard_scheduler::cost::{BatchShape, CostKind};
 use ringyard_scheduler::limits::TIERS;
 use ringyard_scheduler::{
@@ -43,7 +44,6 @@ use super::terms::{CustomerBook, Meters};
 use crate::buffers::BufferPool;
 use crate::front::Ticket;
 use crate::limits::BACKEND_REPLY_BYTES_MAX;
-use crate::slab::Key;
 use crate::timers::Timers;
 
 /// What a lane carries.
@@ -231,7 +231,7 @@ impl Dispatcher {
             self.queue_part(now, key, weight, shape, text);
             rest = after.strip_prefix(b",").unwrap_or(after);
         }
-        self.deadlines.set(key.index, deadline);
+        self.deadlines.set(key.index(), deadline);
         if self.config.shedding == Shedding::Codel {
             self.arrivals.push_back(key);
         }

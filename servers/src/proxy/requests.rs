@@ -8,12 +8,12 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use ringyard_runtime::app::{CoreIndex, Time};
+use ringyard_runtime::slab::{Key, Slab};
 use ringyard_scheduler::cost::BatchShape;
 use ringyard_scheduler::{CustomerId, JobId};
 
 use crate::front::Ticket;
 use crate::id_hash::BuildIdHasher;
-use crate::slab::{Key, Slab};
 
 /// Who asked: the ticket of a request, and the core that has its client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

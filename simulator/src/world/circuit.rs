@@ -6,10 +6,10 @@
 use std::time::Duration;
 
 use ringyard_runtime::app::{ConnError, ConnId, Origin};
+use ringyard_runtime::slab::Key;
 use ringyard_time::Time;
 
 use super::pipe::Pipe;
-use super::slab::Key;
 
 /// Which end of a circuit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -22,7 +22,6 @@ mod network;
 mod pipe;
 mod random;
 mod site;
-mod slab;
 mod timetable;
 mod trace;
 

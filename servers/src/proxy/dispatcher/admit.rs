@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ringyard_runtime::app::Time;
+use ringyard_runtime::slab::Key;
 use ringyard_scheduler::cost::BatchShape;
 
 use super::Dispatcher;
@@ -12,7 +13,6 @@ use crate::proxy::config::{CostSetting, ProxyConfig};
 use crate::proxy::mail::{OWNER, Outcome, Submission};
 use crate::proxy::refusal::{Reason, Refusal};
 use crate::proxy::terms::{CustomerBook, Entitlement};
-use crate::slab::Key;
 
 impl Dispatcher {
     /// Whether one more request may join, and within what time it is then to be answered.

@@ -2,6 +2,7 @@
 
 use ringyard_protocol::http1::Response;
 use ringyard_runtime::app::{Commands, ConnId, ConnectToken, Event, Now, Origin, Time};
+use ringyard_runtime::slab::Key;
 
 use super::explain::Explained;
 use super::{Dispatcher, Flight};
@@ -9,7 +10,6 @@ use crate::proxy::lanes::Loss;
 use crate::proxy::mail::{Failure, Outcome};
 use crate::proxy::reply::{scan_results, write_items};
 use crate::proxy::requests::Stage;
-use crate::slab::Key;
 
 impl Dispatcher {
     /// Takes an event of a backend's connection; events of unknown connections are none of ours.

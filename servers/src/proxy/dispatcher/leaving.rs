@@ -1,13 +1,13 @@
 //! How requests leave: answered, expired, or with their client. What they leave behind in a batch finds nothing.
 
 use ringyard_runtime::app::{Commands, Time};
+use ringyard_runtime::slab::Key;
 use ringyard_scheduler::{CustomerId, Slot};
 
 use super::Dispatcher;
 use crate::proxy::mail::{Failure, Outcome};
 use crate::proxy::refusal::Reason;
 use crate::proxy::requests::Stage;
-use crate::slab::Key;
 
 impl Dispatcher {
     /// Answers the requests whose deadline has passed.
@@ -71,7 +71,7 @@ impl Dispatcher {
     /// Forgets a request but not its parts, of which it returns the last.
     fn forget(&mut self, key: Key) -> Option<Key> {
         let (request, last) = self.requests.remove(key)?;
-        self.deadlines.set(key.index, Time::FAR_FUTURE);
+        self.deadlines.set(key.index(), Time::FAR_FUTURE);
         self.customers.leave(request.customer);
         last
     }

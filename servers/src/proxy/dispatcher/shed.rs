@@ -1,12 +1,12 @@
 //! Refusing those who have been queued: who have waited too long in a queue that stands, or would come too late.
 
 use ringyard_runtime::app::{Commands, Time};
+use ringyard_runtime::slab::Key;
 
 use ringyard_scheduler::Batch;
 
 use super::Dispatcher;
 use crate::proxy::refusal::Reason;
-use crate::slab::Key;
 
 impl Dispatcher {
     /// Refuses whoever controlled delay says has waited too long. To be called when a batch can leave.

@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ringyard_runtime::app::{ConnError, ConnectToken, Origin};
+use ringyard_runtime::slab::Key;
 
 use super::super::HostId;
 use super::super::circuit::{Circuit, End, EndKey, Side, Stage, Wire};
 use super::super::limits::{BACKLOG_MAX, CANCEL_DELAY_MAX, SYN_RETRY};
 use super::super::pipe::Pipe;
 use super::super::random::Span;
-use super::super::slab::Key;
 use super::{Attempt, Due, Network, Occurrence, Phase, Ready};
 
 /// Linux' number for "no port left to connect from".

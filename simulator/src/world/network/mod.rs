@@ -15,6 +15,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use ringyard_runtime::app::{ConnError, ConnId, ConnectToken, CoreIndex, Now};
+use ringyard_runtime::slab::{Key, Slab};
 use ringyard_time::Time;
 
 use super::agenda::{Agenda, Turns};
@@ -22,7 +23,6 @@ use super::circuit::{Circuit, EndKey, Stage};
 use super::faults::NetworkConfig;
 use super::limits::{SPARE_BUFFERS_MAX, UNIX_SECONDS_AT_START};
 use super::random::Random;
-use super::slab::{Key, Slab};
 use super::trace::Trace;
 use super::{Action, HostId};
 
@@ -360,7 +360,7 @@ impl Network {
 
     /// Circuits of which at least one end knows.
     pub(super) fn circuit_count(&self) -> usize {
-        self.circuits.count()
+        self.circuits.len()
     }
 
     /// Connections that apps of `host` have open.

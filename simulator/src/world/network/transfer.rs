@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use ringyard_runtime::app::{ConnError, SEND_QUEUE_LOW_BYTES};
+use ringyard_runtime::slab::Key;
 use ringyard_time::Time;
 
 use super::super::circuit::{Congestion, EndKey, Side, Stage};
 use super::super::limits::RETRANSMISSION_DELAY_MAX;
 use super::super::pipe::Fin;
 use super::super::random::Span;
-use super::super::slab::Key;
 use super::{Due, Network, Occurrence, Phase};
 
 /// What a packet finds at the end it was sent to.
@@ -269,7 +269,8 @@ impl Network {
                 self.after(latency, Occurrence::Reset { end: EndKey { circuit, side } });
             }
         }
-        self.trace.note(self.time, format_args!("the network resets circuit {}", circuit.number()));
+        self.trace
+            .note(self.time, format_args!("the network resets circuit {}", circuit.to_word()));
     }
 
     /// A closed end drops what still arrives.

@@ -148,6 +148,7 @@ impl ServeArgs {
             cores: self.cores.as_ref().map(|cores| cores.0.clone()).unwrap_or_default(),
             listen: listen.to_vec(),
             congestion_control: self.congestion_control.clone(),
+            sources: Vec::new(),
             drain_limit: self.drain_limit,
             limits: EngineLimits {
                 connections: self.limits.max_connections,

@@ -23,6 +23,7 @@
 //! * After [`Event::Drain`] the driver accepts no more connections. Once the apps of all cores have said
 //!   [`Commands::finished`] the driver ends; it ends at the drain's limit all the same.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::ops::Range;
 
@@ -106,12 +107,33 @@ pub enum ConnError {
     /// The app cancelled the attempt.
     #[error("connection attempt cancelled")]
     Cancelled,
-    /// This process or host has no descriptor, port or memory to spare.
-    #[error("out of descriptors, ports or memory (errno {0})")]
-    Exhausted(i32),
+    /// This process or host has none of this to spare.
+    #[error("out of {0}")]
+    Exhausted(Resource),
     /// Any other error of the operating system, by its number.
     #[error("operating system error {0}")]
     Other(i32),
+}
+
+/// What a connection takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resource {
+    /// Descriptors, of this process or of the system.
+    Descriptors,
+    /// Local ports from which to connect to that address.
+    Ports,
+    /// Memory of the kernel.
+    Memory,
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Descriptors => "descriptors",
+            Self::Ports => "local ports",
+            Self::Memory => "kernel memory",
+        })
+    }
 }
 
 /// What happened.

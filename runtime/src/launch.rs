@@ -20,6 +20,7 @@ use crate::listener::Listeners;
 use crate::mailbox::Mailboxes;
 use crate::running::{CoreEnd, Facts};
 use crate::socket::SocketOptions;
+use crate::source::Sources;
 use crate::urgency::{self, Urgency};
 use crate::{descriptors, ring, tokio_engine};
 #[cfg(feature = "peers")]
@@ -29,6 +30,7 @@ pub use crate::listener::ListenError;
 pub use crate::plan::{EngineChoice, EngineKind, Plan, UnknownEngine};
 pub use crate::probe::Unavailable;
 pub use crate::running::{Ended, RunError, Running, Stopper};
+pub use crate::source::SourceError;
 
 /// Why a plan cannot be launched. Nothing is left running.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +47,14 @@ pub enum LaunchError {
     /// An address on which it cannot listen.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// An address from which it cannot connect.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// Addresses to connect from, for an engine that cannot be told them.
+    #[error(
+        "the engine {0} connects from where the kernel chooses; ring and tokio can be told addresses"
+    )]
+    NoSources(EngineKind),
     /// A thread that cannot be pinned.
     #[error(transparent)]
     Affinity(#[from] AffinityError),
@@ -103,7 +113,13 @@ pub fn launch_with_workers<A: App + 'static>(
     }
     descriptors::raise_limit();
     let cores = plan.cores.len().max(1);
-    let options = SocketOptions { congestion_control: plan.congestion_control.clone() };
+    let sources = Sources::new(&plan.sources)?;
+    if let EngineChoice::Exactly(engine) = plan.engine
+        && !(sources.is_empty() || engine.knows_sources())
+    {
+        return Err(LaunchError::NoSources(engine));
+    }
+    let options = SocketOptions { congestion_control: plan.congestion_control.clone(), sources };
     let mut listeners = Listeners::bind(&plan.listen, cores, &options)?;
     listeners.by_core.resize_with(cores + workers.len(), Vec::new);
     let make = Arc::new(make);

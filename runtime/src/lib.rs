@@ -57,6 +57,8 @@ pub mod signals;
 #[cfg(all(feature = "engines", not(loom)))]
 mod socket;
 #[cfg(all(feature = "engines", not(loom)))]
+mod source;
+#[cfg(all(feature = "engines", not(loom)))]
 mod table;
 #[cfg(all(feature = "engines", not(loom)))]
 pub mod thread_time;

@@ -257,7 +257,10 @@ mod tests {
 
     #[test]
     fn errors_say_what_to_do() {
-        let options = SocketOptions { congestion_control: Some("none-such".into()) };
+        let options = SocketOptions {
+            congestion_control: Some("none-such".into()),
+            ..SocketOptions::default()
+        };
         for addresses in [&[LOOPBACK][..], &[]] {
             let error = Listeners::bind(addresses, 1, &options).unwrap_err().to_string();
             assert!(error.contains("none-such") && error.contains("cubic"), "{error}");

@@ -3,7 +3,7 @@
 //! A plan is plain data. It is checked and carried out by [`launch`](crate::launch::launch).
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -45,6 +45,17 @@ impl EngineKind {
             Self::Monoio => "monoio",
             #[cfg(feature = "peers")]
             Self::Glommio => "glommio",
+        }
+    }
+}
+
+impl EngineKind {
+    /// Whether it can be told from which address to connect.
+    pub(crate) const fn knows_sources(self) -> bool {
+        match self {
+            Self::Ring | Self::Tokio => true,
+            #[cfg(feature = "peers")]
+            Self::Monoio | Self::Glommio => false,
         }
     }
 }
@@ -101,6 +112,10 @@ pub struct Plan {
     pub listen: Vec<SocketAddr>,
     /// TCP congestion control for all connections. Default: the system's.
     pub congestion_control: Option<String>,
+    /// Addresses of this host from which to make the connections that apps ask for, each in its turn and to peers of its own
+    /// family; one has as many connections to one peer as there are local ports, 28,232 unless set otherwise. For the engines
+    /// `ring` and `tokio`. Default: empty, which leaves it to the kernel.
+    pub sources: Vec<IpAddr>,
     /// How long a drain may take. Default 10 s.
     pub drain_limit: Duration,
     /// What bounds each core.
@@ -114,6 +129,7 @@ impl Default for Plan {
             cores: Vec::new(),
             listen: Vec::new(),
             congestion_control: None,
+            sources: Vec::new(),
             drain_limit: Duration::from_secs(10),
             limits: EngineLimits::default(),
         }

@@ -9,13 +9,16 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use crate::app::ConnError;
+use crate::app::{ConnError, Resource};
+use crate::source::Sources;
 
 /// What every connection of a plan is given, accepted or not.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SocketOptions {
     /// The congestion control to use; the system's default where none is named.
     pub(crate) congestion_control: Option<String>,
+    /// Where connections that apps ask for come from.
+    pub(crate) sources: Sources,
 }
 
 impl SocketOptions {
@@ -30,10 +33,11 @@ impl SocketOptions {
     }
 
     /// A socket from which to connect to `address`.
-    pub(crate) fn connecting(&self, address: SocketAddr) -> io::Result<Socket> {
+    pub(crate) fn connecting(&mut self, address: SocketAddr) -> io::Result<Socket> {
         let domain = Domain::for_address(address);
         let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
         self.apply(&socket)?;
+        self.sources.bind(&socket, address)?;
         Ok(socket)
     }
 }
@@ -68,9 +72,9 @@ pub(crate) fn conn_error(errno: i32) -> ConnError {
             ConnError::Unreachable
         }
         libc::ECANCELED => ConnError::Cancelled,
-        libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOBUFS | libc::EADDRNOTAVAIL => {
-            ConnError::Exhausted(errno)
-        }
+        libc::EMFILE | libc::ENFILE => ConnError::Exhausted(Resource::Descriptors),
+        libc::EADDRNOTAVAIL => ConnError::Exhausted(Resource::Ports),
+        libc::ENOMEM | libc::ENOBUFS => ConnError::Exhausted(Resource::Memory),
         _ => ConnError::Other(errno),
     }
 }
@@ -119,7 +123,8 @@ mod tests {
     #[test]
     fn accepted_sockets_inherit_no_delay_and_congestion_control() {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
-        let options = SocketOptions { congestion_control: Some("reno".into()) };
+        let options =
+            SocketOptions { congestion_control: Some("reno".into()), ..SocketOptions::default() };
         options.apply(&socket).unwrap();
         socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
         socket.listen(1).unwrap();

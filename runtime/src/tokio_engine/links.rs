@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::ready::{Ready, Source};
-use crate::app::{ConnError, ConnId, ConnectToken};
+use crate::app::{ConnError, ConnId, ConnectToken, Resource};
 use crate::closing::ClosingTimes;
 use crate::dispatcher::{Links, OwnCounters};
 use crate::lifecycle::{Lifecycle, Mark, Step};
@@ -249,7 +249,7 @@ impl TokioLinks {
             if socket::is_connected_to_itself(stream.as_fd(), address) {
                 return Err(ConnError::Refused);
             }
-            self.open(stream).ok_or(ConnError::Exhausted(libc::ENFILE))
+            self.open(stream).ok_or(ConnError::Exhausted(Resource::Descriptors))
         });
         Some((token, settled))
     }
@@ -358,7 +358,8 @@ impl Links for TokioLinks {
     }
 
     fn connect(&mut self, token: ConnectToken, address: SocketAddr) -> Result<(), ConnError> {
-        let stream = start_connecting(&self.options, address).map_err(|e| conn_error_from(&e))?;
+        let stream =
+            start_connecting(&mut self.options, address).map_err(|e| conn_error_from(&e))?;
         let attempt =
             Attempt { stream, waker: Waker::noop().clone(), token, address, is_cancelled: false };
         let id = self.attempts.insert(attempt).map_err(|_| conn_error(libc::ENFILE))?;
@@ -378,7 +379,7 @@ impl Links for TokioLinks {
     }
 }
 
-fn start_connecting(options: &SocketOptions, address: SocketAddr) -> io::Result<TcpStream> {
+fn start_connecting(options: &mut SocketOptions, address: SocketAddr) -> io::Result<TcpStream> {
     let socket = options.connecting(address)?;
     socket.set_nonblocking(true)?;
     match socket.connect(&address.into()) {

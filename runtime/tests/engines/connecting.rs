@@ -1,14 +1,15 @@
 //! Connections that the app asks for.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc;
 
 use ringyard_runtime::app::{ConnError, ConnectToken, Event, Origin};
+use ringyard_runtime::launch::{LaunchError, launch};
 use ringyard_runtime::plan::{EngineKind, Plan};
 use socket2::{Domain, Socket, Type};
 
-use crate::harness::{next, plan, start};
+use crate::harness::{next, plan, scripted, start};
 
 const TOKEN: ConnectToken = ConnectToken(7);
 
@@ -93,4 +94,27 @@ pub(crate) fn a_cancelled_connect_fails_as_cancelled(engine: EngineKind) {
     let address = socket.local_addr().unwrap().as_socket().unwrap();
     let _first = TcpStream::connect(address).unwrap();
     assert_eq!(failure_to_connect(engine, address, true), ConnError::Cancelled);
+}
+
+pub(crate) fn each_source_has_its_turn(engine: EngineKind) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let sources = [2, 3].map(|last| IpAddr::from([127, 0, 0, last]));
+    let plan = Plan { sources: sources.to_vec(), ..plan_without_listener(engine) };
+    let running = launch(plan, move |_| {
+        scripted(move |_, event, commands| {
+            if let Event::Deadline = event {
+                (0..4).for_each(|token| commands.connect(ConnectToken(token), address));
+            }
+        })
+    });
+    if !matches!(engine, EngineKind::Ring | EngineKind::Tokio) {
+        let refused = matches!(running, Err(LaunchError::NoSources(named)) if named == engine);
+        assert!(refused, "an engine that cannot do it says so");
+        return;
+    }
+    let _running = running.unwrap();
+    let mut peers: Vec<IpAddr> = (0..4).map(|_| listener.accept().unwrap().1.ip()).collect();
+    peers.sort();
+    assert_eq!(peers, [sources[0], sources[0], sources[1], sources[1]]);
 }

@@ -61,7 +61,8 @@ scenarios! {
     connecting:
         a_connect_opens_and_both_sides_speak,
         a_connect_to_nobody_is_refused,
-        a_cancelled_connect_fails_as_cancelled;
+        a_cancelled_connect_fails_as_cancelled,
+        each_source_has_its_turn;
     mail:
         mail_between_cores_keeps_its_order_and_wakes_sleepers,
         cores_that_spin_before_they_sleep_miss_no_mail,

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use ringyard_runtime::app::{ConnError, ConnectToken, Origin};
+use ringyard_runtime::app::{ConnError, ConnectToken, Origin, Resource};
 use ringyard_runtime::slab::Key;
 
 use super::super::HostId;
@@ -12,9 +12,6 @@ use super::super::limits::{BACKLOG_MAX, CANCEL_DELAY_MAX, SYN_RETRY};
 use super::super::pipe::Pipe;
 use super::super::random::Span;
 use super::{Attempt, Due, Network, Occurrence, Phase, Ready};
-
-/// Linux' number for "no port left to connect from".
-const EADDRNOTAVAIL: i32 = 99;
 
 /// Doublings of the pause between two requests to connect.
 const RETRY_DOUBLINGS_MAX: u32 = 6;
@@ -47,7 +44,7 @@ impl Network {
             }
             host => {
                 let error = match host {
-                    Some(_) => ConnError::Exhausted(EADDRNOTAVAIL),
+                    Some(_) => ConnError::Exhausted(Resource::Ports),
                     None => ConnError::Unreachable,
                 };
                 self.after(Duration::ZERO, Occurrence::Answer { attempt: key, result: Err(error) });

@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 pub enum ErrorKind {
     /// Nobody listened.
     ConnectRefused,
+    /// There was no descriptor for the connection.
+    OutOfDescriptors,
+    /// There was no local port for the connection.
+    OutOfPorts,
     /// The connection could not be made for another reason.
     ConnectFailed,
     /// The connection was lost, or ended in the middle of an answer.
@@ -24,8 +28,10 @@ pub enum ErrorKind {
 
 impl ErrorKind {
     /// All kinds, in the order in which reports list them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::ConnectRefused,
+        Self::OutOfDescriptors,
+        Self::OutOfPorts,
         Self::ConnectFailed,
         Self::ConnectionLost,
         Self::Timeout,
@@ -39,12 +45,30 @@ impl ErrorKind {
     pub fn describe(self) -> &'static str {
         match self {
             Self::ConnectRefused => "connection refused",
+            Self::OutOfDescriptors => "out of descriptors",
+            Self::OutOfPorts => "out of local ports",
             Self::ConnectFailed => "connection failed",
             Self::ConnectionLost => "connection lost",
             Self::Timeout => "timed out",
             Self::Malformed => "malformed answer",
             Self::Refused => "status 400 or above",
             Self::Wrong => "wrong answer",
+        }
+    }
+
+    /// What helps against a kind that this host brings about and not the server.
+    #[must_use]
+    pub fn remedy(self) -> Option<&'static str> {
+        match self {
+            Self::OutOfDescriptors => Some(
+                "each connection takes a descriptor: raise the limit before the start, such as with `ulimit -n 1048576`, or \
+                 ask for fewer with -c",
+            ),
+            Self::OutOfPorts => Some(
+                "each connection to one target takes a port of its local address: come from several addresses, such as with \
+                 --source 127.0.0.1-127.0.0.8, or widen net.ipv4.ip_local_port_range",
+            ),
+            _ => None,
         }
     }
 }
@@ -54,6 +78,12 @@ impl ErrorKind {
 pub struct ErrorCounts {
     /// Attempts to connect that were refused.
     pub connect_refused: u64,
+    /// Attempts to connect for which there was no descriptor.
+    #[serde(default)]
+    pub out_of_descriptors: u64,
+    /// Attempts to connect for which there was no local port.
+    #[serde(default)]
+    pub out_of_ports: u64,
     /// Attempts to connect that failed otherwise.
     pub connect_failed: u64,
     /// Requests whose connection was lost.
@@ -88,6 +118,12 @@ impl ErrorCounts {
         *copy.slot(kind)
     }
 
+    /// What helps against the kinds that came.
+    pub fn remedies(&self) -> impl Iterator<Item = (ErrorKind, &'static str)> {
+        let seen = ErrorKind::ALL.into_iter().filter(|kind| self.of(*kind) > 0);
+        seen.filter_map(|kind| Some((kind, kind.remedy()?)))
+    }
+
     /// All errors.
     #[must_use]
     pub fn total(&self) -> u64 {
@@ -106,6 +142,8 @@ impl ErrorCounts {
     fn slot(&mut self, kind: ErrorKind) -> &mut u64 {
         match kind {
             ErrorKind::ConnectRefused => &mut self.connect_refused,
+            ErrorKind::OutOfDescriptors => &mut self.out_of_descriptors,
+            ErrorKind::OutOfPorts => &mut self.out_of_ports,
             ErrorKind::ConnectFailed => &mut self.connect_failed,
             ErrorKind::ConnectionLost => &mut self.connection_lost,
             ErrorKind::Timeout => &mut self.timeout,
@@ -127,9 +165,9 @@ mod tests {
             counts.add(kind, times);
         }
         let seen: Vec<u64> = ErrorKind::ALL.iter().map(|kind| counts.of(*kind)).collect();
-        assert_eq!(seen, [1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(seen, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
         counts.merge(&counts.clone());
-        assert_eq!(counts.total(), 56);
+        assert_eq!(counts.total(), 90);
     }
 
     #[test]
@@ -139,5 +177,9 @@ mod tests {
         counts.add(ErrorKind::Timeout, 2);
         counts.add(ErrorKind::Wrong, 1);
         assert_eq!(counts.describe(), "2 × timed out, 1 × wrong answer");
+        assert_eq!(counts.remedies().count(), 0, "the server is to blame");
+        counts.add(ErrorKind::OutOfPorts, 1);
+        let (kind, remedy) = counts.remedies().next().unwrap();
+        assert!(kind == ErrorKind::OutOfPorts && remedy.contains("--source"), "{remedy}");
     }
 }

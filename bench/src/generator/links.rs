@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::time::Duration;
 
-use ringyard_runtime::app::{Commands, ConnError, ConnId, ConnectToken, Time};
+use ringyard_runtime::app::{Commands, ConnError, ConnId, ConnectToken, Resource, Time};
 
 use super::script::{Fate, Script};
 use super::seats::Link;
@@ -65,9 +65,11 @@ impl<S: Script> Generator<S> {
         let kind = match error {
             ConnError::Refused => ErrorKind::ConnectRefused,
             ConnError::TimedOut | ConnError::Cancelled => ErrorKind::Timeout,
+            ConnError::Exhausted(Resource::Descriptors) => ErrorKind::OutOfDescriptors,
+            ConnError::Exhausted(Resource::Ports) => ErrorKind::OutOfPorts,
             ConnError::Reset
             | ConnError::Unreachable
-            | ConnError::Exhausted(_)
+            | ConnError::Exhausted(Resource::Memory)
             | ConnError::Other(_) => ErrorKind::ConnectFailed,
         };
         let place = &mut self.seats[seat as usize];

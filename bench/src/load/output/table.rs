@@ -113,6 +113,9 @@ fn failures(report: &LoadReport) -> String {
     if report.connect_errors.total() > 0 {
         let _ = writeln!(text, "attempts to connect: {}", report.connect_errors.describe());
     }
+    for (kind, remedy) in report.connect_errors.remedies() {
+        let _ = writeln!(text, "{}: {remedy}", kind.describe());
+    }
     let wasted = &report.wasted;
     if wasted.unsent + wasted.unfinished > 0 {
         let _ = writeln!(
@@ -171,11 +174,17 @@ mod tests {
         report.latency.uncorrected = None;
         report.latency.slip = None;
         report.errors.add(ErrorKind::Timeout, 3);
+        report.connect_errors.add(ErrorKind::OutOfDescriptors, 5);
         report.wasted.unsent = 9;
         report.generator.verdict.generator_bound.push("no core to spare".into());
         let text = render(&report);
-        for part in ["3 × timed out", "9 due and never sent", "GENERATOR-BOUND: no core to spare"]
-        {
+        for part in [
+            "3 × timed out",
+            "attempts to connect: 5 × out of descriptors",
+            "\nout of descriptors: each connection takes a descriptor: raise the limit",
+            "9 due and never sent",
+            "GENERATOR-BOUND: no core to spare",
+        ] {
             assert!(text.contains(part), "{text}");
         }
         assert!(!text.contains("uncorrected"), "{text}");

@@ -14,6 +14,9 @@ pub const CUSTOMERS_MAX: usize = 64;
 /// Connections of one core's generator; each takes about half a KiB.
 pub const CONNECTIONS_PER_CORE_MAX: u32 = 65_536;
 
+/// Addresses that a generator may be told to connect from: a /22 of them, with tens of millions of ports.
+pub const SOURCES_MAX: usize = 1_024;
+
 /// The longest latency that is told apart from longer ones.
 pub const LATENCY_MAX: Duration = Duration::from_secs(3_600);
 

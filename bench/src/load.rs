@@ -23,6 +23,7 @@ pub mod report;
 pub mod slo;
 pub mod verdict;
 
+mod headroom;
 mod null_server;
 mod processor;
 

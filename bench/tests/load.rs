@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
@@ -95,6 +97,42 @@ fn a_congestion_control_that_there_is_not_is_refused() {
     let line = Line::try_parse_from(arguments).unwrap();
     let error = command::run(&line.load, &mut Vec::new()).unwrap_err().to_string();
     assert!(error.contains("none-such") && error.contains("this kernel offers"), "{error}");
+}
+
+#[test]
+fn connections_come_from_the_addresses_named_in_turn() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = format!("tcp://{}", listener.local_addr().unwrap());
+    let server = thread::spawn(move || {
+        let accept = || listener.accept().unwrap();
+        let mut clients: Vec<_> = (0..6).map(|_| accept()).collect();
+        for (client, _) in &mut clients {
+            let mut question = [0];
+            client.read_exact(&mut question).unwrap();
+            client.write_all(&question).unwrap();
+        }
+        clients.into_iter().map(|(_, address)| address.ip().to_string()).collect::<Vec<_>>()
+    });
+    let said = ["--send-hex", "00", "--expect-bytes", "1", "-n", "6", "-c", "6"];
+    let sources = ["--source", "127.0.0.2-127.0.0.3,127.0.0.9"];
+    let (exit, report, text) = load(&target, &[&said[..], &sources[..]].concat());
+    assert_eq!((exit, report.answered, report.connections_opened), (Exit::Fine, 6, 6), "{text}");
+    let mut seen = server.join().unwrap();
+    seen.sort();
+    let twice = ["127.0.0.2", "127.0.0.3", "127.0.0.9"].map(|address| [address; 2]);
+    assert_eq!(seen, twice.concat());
+}
+
+#[test]
+fn addresses_that_nobody_can_connect_from_are_refused() {
+    let check = |source, part: &str| {
+        let line = ["load", "http://127.0.0.1:1/", "--quiet", "--source", source];
+        let line = Line::try_parse_from(line).unwrap();
+        let error = command::run(&line.load, &mut Vec::new()).unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    };
+    check("192.0.2.1", "cannot connect from 192.0.2.1");
+    check("::1", "give one of the same family");
 }
 
 #[test]

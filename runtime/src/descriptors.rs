@@ -5,15 +5,23 @@
 
 #![expect(unsafe_code, reason = "calls getrlimit and setrlimit")]
 
-/// Raises the soft limit of descriptors to the hard limit. Where that fails the limit stays what it is, and a
-/// server that reaches it goes on without new connections.
-pub fn raise_limit() {
+/// Raises the soft limit of descriptors to the hard limit, and tells the limit now in force; `None` where there is none
+/// or it cannot be known. Where raising fails the limit stays what it is, and a server that reaches it goes on without new
+/// connections.
+pub fn raise_limit() -> Option<u64> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the pointer is valid for the call.
     let result = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
-    if result == 0 && limit.rlim_cur < limit.rlim_max {
-        limit.rlim_cur = limit.rlim_max;
-        // SAFETY: as above.
-        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
+    if result != 0 {
+        return None;
     }
+    if limit.rlim_cur < limit.rlim_max {
+        let raised = libc::rlimit { rlim_cur: limit.rlim_max, ..limit };
+        // SAFETY: as above.
+        let result = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised) };
+        if result == 0 {
+            limit = raised;
+        }
+    }
+    (limit.rlim_cur != libc::RLIM_INFINITY).then_some(limit.rlim_cur)
 }

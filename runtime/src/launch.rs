@@ -20,7 +20,7 @@ use crate::listener::Listeners;
 use crate::mailbox::Mailboxes;
 use crate::running::{CoreEnd, Facts};
 use crate::socket::SocketOptions;
-use crate::source::Sources;
+use crate::source::{SourceError, Sources};
 use crate::urgency::{self, Urgency};
 use crate::{descriptors, ring, tokio_engine};
 #[cfg(feature = "peers")]
@@ -30,7 +30,6 @@ pub use crate::listener::ListenError;
 pub use crate::plan::{EngineChoice, EngineKind, Plan, UnknownEngine};
 pub use crate::probe::Unavailable;
 pub use crate::running::{Ended, RunError, Running, Stopper};
-pub use crate::source::SourceError;
 
 /// Why a plan cannot be launched. Nothing is left running.
 #[derive(Debug, thiserror::Error)]

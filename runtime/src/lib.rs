@@ -57,7 +57,7 @@ pub mod signals;
 #[cfg(all(feature = "engines", not(loom)))]
 mod socket;
 #[cfg(all(feature = "engines", not(loom)))]
-mod source;
+pub mod source;
 #[cfg(all(feature = "engines", not(loom)))]
 mod table;
 #[cfg(all(feature = "engines", not(loom)))]

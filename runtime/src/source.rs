@@ -5,11 +5,22 @@
 
 #![expect(unsafe_code, reason = "sets an option of sockets that no wrapper offers")]
 
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
+use std::{fs, io};
 
 use socket2::{Domain, Protocol, Socket, Type};
+
+/// The first and the last of the ports from which the kernel chooses for connections, where it tells.
+#[must_use]
+pub fn local_ports() -> Option<(u64, u64)> {
+    ports_of(&fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?)
+}
+
+fn ports_of(range: &str) -> Option<(u64, u64)> {
+    let (first, last) = range.trim().split_once(char::is_whitespace)?;
+    Some((first.parse().ok()?, last.trim().parse().ok()?))
+}
 
 /// An address from which nobody on this host can connect.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +105,12 @@ mod tests {
 
     fn address(text: &str) -> IpAddr {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_range_of_ports_is_read() {
+        assert_eq!(ports_of("32768\t60999\n"), Some((32_768, 60_999)));
+        assert_eq!(ports_of("32768"), None);
     }
 
     #[test]

@@ -209,6 +209,7 @@ pub fn load(
         cores: vec![cpu],
         engine: EngineChoice::Auto,
         congestion_control: None,
+        sources: Vec::new(),
         seed: 1,
         calibration: Duration::ZERO,
     })

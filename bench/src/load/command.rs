@@ -4,6 +4,7 @@ mod arguments;
 pub(crate) mod parsers;
 mod sinks;
 mod studies;
+mod usage;
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use super::compare::TooFew;
+use super::headroom;
 use super::options::LoadOptions;
 use super::output::{files, html, table};
 use super::report::LoadReport;
@@ -20,8 +22,8 @@ use super::slo::Slo;
 use super::target::Target;
 use crate::progress::ProgressDisplay;
 use arguments::RunArgs;
-pub use arguments::UsageError;
 use sinks::Sinks;
+pub use usage::UsageError;
 
 /// Load a server and say how it does.
 ///
@@ -45,6 +47,7 @@ ringyard load http://127.0.0.1:8000/healthz -r 2000 --arrivals poisson -d 30s --
 ringyard load http://127.0.0.1:8001/classify -b '{\"sequences\": [\"text {counter}\"]}' --template\n  \
 ringyard load http://127.0.0.1:8000/ -r 500 --slo 'p99<5ms,errors<0.1%'   exit status 4 if missed\n  \
 ringyard load tcp://127.0.0.1:6379 --send-hex 50494e470d0a --expect-until '\\r\\n'\n  \
+ringyard load http://127.0.0.1:8000/ -c 60000 --source 127.0.0.1-127.0.0.4   more connections than one address has ports\n  \
 ringyard load ab http://127.0.0.1:8001/a http://127.0.0.1:8001/b   which is faster, and is it chance?\n  \
 ringyard load find http://127.0.0.1:8000/ --slo 'p99<5ms'          the highest rate that keeps it")]
 pub struct LoadArgs {
@@ -204,10 +207,18 @@ fn run_one(options: &LoadOptions, output: &OutputArgs) -> Result<LoadReport, Com
         Some(path) => Some((create(path)?, path.clone())),
         None => None,
     };
+    warn(options, display);
     let mut sinks = Sinks::new(options, display, log);
     let report = run::run(options, &mut sinks)?;
     sinks.finish(&report)?;
     Ok(report)
+}
+
+/// Says, before a run, of what there is too little for it.
+fn warn(options: &LoadOptions, display: ProgressDisplay) {
+    if display != ProgressDisplay::Quiet {
+        headroom::shortages(options).iter().for_each(|shortage| eprintln!("warning: {shortage}"));
+    }
 }
 
 /// The exit status that a report deserves, and why, in words.

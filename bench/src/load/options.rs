@@ -1,5 +1,6 @@
 //! What the load generator is to do, as data.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ pub struct LoadOptions {
     pub engine: EngineChoice,
     /// TCP congestion control for the connections; the system's if none is named.
     pub congestion_control: Option<String>,
+    /// Addresses of this host to connect from, each in its turn; the kernel's choice if none is named.
+    pub sources: Vec<IpAddr>,
     /// What random choices follow from.
     pub seed: u64,
     /// How long to try what a server costs that does nothing; not at all if zero.

@@ -48,6 +48,14 @@ pub enum LoadError {
     /// The target has no address.
     #[error(transparent)]
     Target(#[from] TargetError),
+    /// No address to connect from is of the target's family.
+    #[error(
+        "{target} cannot be reached from any address of --source: give one of the same family, IPv4 or IPv6"
+    )]
+    Sources {
+        /// The target.
+        target: SocketAddr,
+    },
     /// No engine.
     #[error("cannot start the generator: {0}")]
     Launch(#[from] LaunchError),
@@ -94,6 +102,10 @@ impl Observer for NoObserver {
 /// [`LoadError`] if there was no run to report of. Requests that fail are findings, not errors.
 pub fn run(options: &LoadOptions, observer: &mut dyn Observer) -> Result<LoadReport, LoadError> {
     let address = options.target.address()?;
+    let mut sources = options.sources.iter();
+    if !options.sources.is_empty() && sources.all(|from| from.is_ipv4() != address.is_ipv4()) {
+        return Err(LoadError::Sources { target: address });
+    }
     let capacity = calibrate(options)?;
     let started_unix_seconds = wall_clock::unix_seconds();
     let measured = measure(options, address, observer)?;
@@ -203,6 +215,7 @@ fn engine_plan(options: &LoadOptions) -> EnginePlan {
         engine: options.engine,
         cores: options.cores.clone(),
         congestion_control: options.congestion_control.clone(),
+        sources: options.sources.clone(),
         limits: EngineLimits {
             // In a closed loop nothing is due but answers.
             wake_early: if options.is_open_loop() { WAKE_EARLY } else { Duration::ZERO },

@@ -257,6 +257,7 @@ impl Options {
             cores: cpu.into_iter().collect(),
             engine,
             congestion_control: None,
+            sources: Vec::new(),
             seed: self.seed,
             calibration: Duration::ZERO,
         }

@@ -49,6 +49,7 @@ fn options(load: f64, seed: u64) -> LoadOptions {
         cores: Vec::new(),
         engine: EngineChoice::Auto,
         congestion_control: None,
+        sources: Vec::new(),
         seed,
         calibration: Duration::ZERO,
     }

@@ -5,6 +5,7 @@ mod process;
 mod analyze;
 mod compare;
 mod compute;
+mod load;
 mod reload;
 mod soak;
 mod usage;

@@ -9,6 +9,7 @@ use crate::affinity;
 use crate::limits::EngineLimits;
 use crate::probe::{self, SystemFacts, Unavailable};
 use crate::ring;
+use crate::source;
 
 /// Everything that findings rest on. `None` stands for what this system does not say.
 #[derive(Clone, Debug)]
@@ -93,7 +94,7 @@ impl Facts {
             congestion_controls: text("/proc/sys/net/ipv4/tcp_available_congestion_control"),
             somaxconn: number("/proc/sys/net/core/somaxconn"),
             tw_reuse: number("/proc/sys/net/ipv4/tcp_tw_reuse"),
-            ports: text("/proc/sys/net/ipv4/ip_local_port_range").and_then(|range| ports(&range)),
+            ports: source::local_ports(),
             cpus,
         }
     }
@@ -161,11 +162,6 @@ fn stolen(stat: &str, cpus: &[usize]) -> Option<(u64, u64)> {
     (sum.1 > 0).then_some(sum)
 }
 
-fn ports(range: &str) -> Option<(u64, u64)> {
-    let (first, last) = range.split_once(char::is_whitespace)?;
-    Some((first.parse().ok()?, last.trim().parse().ok()?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,7 +175,6 @@ mod tests {
         assert_eq!(descriptors("Max open files  1024  unlimited  files\n"), None);
         assert_eq!(quota("150000 100000"), Some(1500));
         assert_eq!(quota("max 100000"), None);
-        assert_eq!(ports("32768\t60999"), Some((32_768, 60_999)));
         let stat =
             "cpu  9 9 9 9 9 9 9 9 0 0\ncpu0 10 0 20 60 0 0 0 10 5 0\ncpu1 0 0 0 100 0 0 0 0 0 0\n";
         assert_eq!(stolen(stat, &[0]), Some((10, 100)));

@@ -1,27 +1,28 @@
 //! The arguments that describe a run, and the options that follow from them.
 
 use std::fs;
-use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use ringyard_protocol::http1::Method;
-use ringyard_runtime::affinity::{self, AffinityError};
+use ringyard_runtime::affinity;
 use ringyard_runtime::launch::{EngineChoice, EngineKind};
 
 use super::parsers::{
     parse_duration, parse_escapes, parse_header, parse_hex, parse_method, parse_precision,
-    parse_ramp, parse_rate,
+    parse_ramp, parse_rate, parse_sources,
 };
+use super::usage::UsageError;
 use crate::generator::schedule::Rate;
 use crate::limits::{CONNECTIONS_PER_CORE_MAX, PIPELINE_DEPTH_MAX, TRACE_INSTANTS_MAX};
 use crate::load::http::HttpRequest;
 use crate::load::options::{LoadOptions, LoadPace, Precision, Stop, Work};
 use crate::load::raw::{AnswerEnd, RawRequest};
 use crate::load::target::{Scheme, Target};
-use crate::load::template::{BodyTemplate, TemplateError};
+use crate::load::template::BodyTemplate;
 use crate::workload::Arrivals;
 
 /// How long a run lasts that is not told when to stop.
@@ -54,6 +55,11 @@ pub(super) struct RunArgs {
     /// TCP congestion control for the connections, such as cubic or reno. Without it: the system's
     #[arg(long, value_name = "NAME")]
     congestion_control: Option<String>,
+
+    /// Addresses of this host to connect from, in turn, such as 127.0.0.1-127.0.0.8 or 10.0.0.5,10.0.0.6: each has as many
+    /// connections to one target as there are local ports, mostly 28,232. Without it: the kernel's choice, which is one
+    #[arg(long = "source", value_name = "ADDRESSES", value_parser = parse_sources)]
+    sources: Option<Sources>,
 
     #[command(flatten, next_help_heading = "When to ask and when to stop")]
     pace: PaceArgs,
@@ -179,6 +185,10 @@ struct RawArgs {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Bytes(pub(super) Vec<u8>);
 
+/// Addresses as one argument, likewise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Sources(pub(super) Vec<IpAddr>);
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum ArrivalsArg {
     /// Evenly
@@ -197,71 +207,6 @@ impl From<ArrivalsArg> for Arrivals {
             ArrivalsArg::Uniform => Self::Uniform,
         }
     }
-}
-
-/// Why arguments do not make sense together.
-#[derive(Debug, thiserror::Error)]
-pub enum UsageError {
-    /// A file cannot be read.
-    #[error("cannot read {path}: {error}")]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// The CPUs.
-    #[error(transparent)]
-    Cores(#[from] AffinityError),
-    /// The body.
-    #[error(transparent)]
-    Template(#[from] TemplateError),
-    /// There is nothing to send, or no end to wait for.
-    #[error("tcp:// needs --send-hex or --send-file, and --expect-bytes or --expect-until")]
-    Raw,
-    /// Fewer connections than cores.
-    #[error(
-        "{connections} connections cannot be spread over {cores} cores; give at least one to each"
-    )]
-    Connections {
-        /// Connections.
-        connections: u32,
-        /// Cores.
-        cores: usize,
-    },
-    /// A ramp needs a time to take.
-    #[error("--ramp changes over the run, so it needs -d")]
-    Ramp,
-    /// A trace cannot be used.
-    #[error("{path}, line {line}: not a number of seconds at or after the one before")]
-    Trace {
-        /// The file.
-        path: PathBuf,
-        /// Counted from 1.
-        line: usize,
-    },
-    /// A trace is empty or too long.
-    #[error("{path} has {instants} instants; a trace has 1 to {TRACE_INSTANTS_MAX}")]
-    TraceLength {
-        /// The file.
-        path: PathBuf,
-        /// How many it has.
-        instants: usize,
-    },
-    /// A flag that says what the command itself decides.
-    #[error("{flags} say what this command decides itself: {instead}")]
-    Decided {
-        /// The flags.
-        flags: &'static str,
-        /// What to give instead.
-        instead: &'static str,
-    },
-    /// A time is zero that must not be.
-    #[error("--interval and --timeout must be above zero")]
-    Zero,
-    /// Nobody to load.
-    #[error("give a URL to load, such as http://127.0.0.1:8000/, or a subcommand")]
-    Target,
 }
 
 impl RunArgs {
@@ -313,6 +258,7 @@ impl RunArgs {
             cores,
             engine: self.engine.map_or(EngineChoice::Auto, EngineChoice::Exactly),
             congestion_control: self.congestion_control.clone(),
+            sources: self.sources.clone().map(|Sources(addresses)| addresses).unwrap_or_default(),
             seed: pace.seed,
             calibration: if pace.no_calibration { Duration::ZERO } else { CALIBRATION },
             stop,
@@ -464,6 +410,22 @@ mod tests {
     }
 
     #[test]
+    fn sources_are_addresses_and_ranges_of_them() {
+        let check = |text: &str, expected: &[&str]| {
+            let expected: Vec<IpAddr> = expected.iter().map(|text| text.parse().unwrap()).collect();
+            assert_eq!(options(&format!("http://h --source {text}")).unwrap().sources, expected);
+        };
+        check("10.0.0.5", &["10.0.0.5"]);
+        check("10.0.0.5,::1", &["10.0.0.5", "::1"]);
+        check("127.0.0.255-127.0.1.1", &["127.0.0.255", "127.0.1.0", "127.0.1.1"]);
+        check("fe80::1-fe80::2,10.0.0.5", &["fe80::1", "fe80::2", "10.0.0.5"]);
+        for wrong in ["", "10.0.0", "10.0.0.1-::1", "10.0.0.0-10.255.0.0", "10.0.0.1,"] {
+            let error = options(&format!("http://h --source {wrong}")).unwrap_err();
+            assert!(error.contains("not addresses"), "{wrong}: {error}");
+        }
+    }
+
+    #[test]
     fn raw_requests_have_bytes_and_an_end() {
         let options = options(r"tcp://h:1 --send-hex 0aFF --expect-until \r\n").unwrap();
         let expect = AnswerEnd::Until(b"\r\n".to_vec());
@@ -502,6 +464,7 @@ mod tests {
         check("http://h -H host:x", "follows from the URL");
         check("http://h -H a\u{1}b:x", "no header's name");
         check("http://h --interval 0s", "above zero");
+        check("http://h --source 127.0.0.9-127.0.0.1", "not addresses");
         check("http://h --until-ci 2", "not a width");
         check("http://h --body-file /does/not/exist", "cannot read");
         check("tcp://h:1 --send-hex 00", "--expect-bytes");

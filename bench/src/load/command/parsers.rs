@@ -2,12 +2,13 @@
 //!
 //! An error says what would have been right; clap adds which argument it was.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use ringyard_protocol::http1::Method;
 
-use super::arguments::Bytes;
-use crate::limits::LOAD_DURATION_MAX;
+use super::arguments::{Bytes, Sources};
+use crate::limits::{LOAD_DURATION_MAX, SOURCES_MAX};
 use crate::load::options::Precision;
 use crate::load::slo::duration;
 
@@ -43,6 +44,34 @@ pub(super) fn parse_precision(text: &str) -> Result<Precision, String> {
     let width = percent.ok_or_else(fail)? / 100.0;
     let sensible = (0.0..=1.0).contains(&quantile) && width > 0.0 && width.is_finite();
     if sensible { Ok(Precision { quantile, width }) } else { Err(fail()) }
+}
+
+pub(super) fn parse_sources(text: &str) -> Result<Sources, String> {
+    let parts: Option<Vec<_>> = text.split(',').map(range_of).collect();
+    let addresses = parts.map(|parts| parts.concat());
+    addresses.filter(|addresses| addresses.len() <= SOURCES_MAX).map(Sources).ok_or_else(|| {
+        format!(
+            "not addresses and ranges of them such as 10.0.0.5,127.0.0.1-127.0.0.8, {SOURCES_MAX} at most"
+        )
+    })
+}
+
+/// One address, or all from a first to a last of its family; of more than may be named the first few.
+fn range_of(text: &str) -> Option<Vec<IpAddr>> {
+    const ENOUGH: usize = SOURCES_MAX + 1;
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let addresses: Vec<IpAddr> = match (first.parse().ok()?, last.parse().ok()?) {
+        (IpAddr::V4(first), IpAddr::V4(last)) => {
+            let range = first.to_bits()..=last.to_bits();
+            range.take(ENOUGH).map(|bits| Ipv4Addr::from_bits(bits).into()).collect()
+        }
+        (IpAddr::V6(first), IpAddr::V6(last)) => {
+            let range = first.to_bits()..=last.to_bits();
+            range.take(ENOUGH).map(|bits| Ipv6Addr::from_bits(bits).into()).collect()
+        }
+        _ => return None,
+    };
+    (!addresses.is_empty()).then_some(addresses)
 }
 
 pub(super) fn parse_method(text: &str) -> Result<Method, String> {

@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::arguments::RunArgs;
 use super::parsers::{parse_duration, parse_rate};
-use super::{CommandError, Exit, write_file};
+use super::{CommandError, Exit, warn, write_file};
 use crate::generator::schedule::Rate;
 use crate::load::compare::{self, Pairing, Ratio};
 use crate::load::find::{self, Found, Trial};
@@ -146,6 +146,7 @@ pub(super) fn ab(arguments: &AbArgs, out: &mut dyn Write) -> Result<Exit, Comman
     let mut stretches = [Vec::new(), Vec::new()];
     let mut is_bound = false;
     let display = if arguments.quiet { ProgressDisplay::Quiet } else { ProgressDisplay::Auto };
+    warn(&options[0], display);
     let mut progress = Progress::begin("a/b", *window * 2 * *windows, display);
     for done in 0..*windows {
         progress.update(*window * 2 * done, &format!("{done} of {windows} pairs of windows"));
@@ -214,6 +215,8 @@ pub(super) fn find(arguments: &FindArgs, out: &mut dyn Write) -> Result<Exit, Co
     run.refuse_rate("give --start")?;
     let stop = Stop { duration: Some(*trial), requests: None, precision: None };
     let options = LoadOptions { stop, calibration: Duration::ZERO, ..run.options(target)? };
+    let display = if arguments.quiet { ProgressDisplay::Quiet } else { ProgressDisplay::Auto };
+    warn(&options, display);
     let arrivals = run.arrivals();
     let measure = |rate: f64| -> Result<Trial, CommandError> {
         let pace = LoadPace::Open { rate: Rate::steady(rate), arrivals };

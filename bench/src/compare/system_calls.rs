@@ -44,10 +44,11 @@ pub(super) fn count<E>(
         // It may have been refused, and be over already.
         matches!(process.try_wait(), Ok(None)).then_some(process)
     });
-    let own = || if perf.is_none() { own_counter(server.address) } else { None };
-    let own_before = own();
+    // Perf, too, may be interrupted before it was ready, and then says nothing.
+    let own_before = own_counter(server.address);
     let requests = load();
-    let own = own().zip(own_before).map(|(after, before)| after.saturating_sub(before));
+    let own_after = own_counter(server.address);
+    let own = own_after.zip(own_before).map(|(after, before)| after.saturating_sub(before));
     let counted = perf.and_then(interrupt).and_then(|output| parse(&output));
     Ok(counted.or(own).zip(Some(requests?)))
 }

@@ -6,8 +6,17 @@ use super::page::{COLOURS, escape, legend};
 
 const LEFT: f64 = 62.0;
 const RIGHT: f64 = 16.0;
-const TOP: f64 = 26.0;
+const TOP: f64 = 30.0;
 const BOTTOM: f64 = 44.0;
+
+/// A linear axis has about so many ticks, or twice as many where it is wide.
+pub(super) const TICKS: f64 = 5.0;
+
+/// Lines whose points are no further apart than this lie on one another.
+const NEAR: f64 = 1.5;
+
+/// How much of a line that lies on others is seen at a time.
+const DASH: usize = 12;
 
 /// A logarithmic axis shows at most so many powers of ten below its highest value.
 const DECADES_MAX: f64 = 6.0;
@@ -26,7 +35,23 @@ impl Size {
     fn extent(self) -> (f64, f64) {
         match self {
             Self::Wide => (960.0, 320.0),
-            Self::Small => (400.0, 230.0),
+            Self::Small => (340.0, 210.0),
+        }
+    }
+
+    /// The class of its element: a page that is narrower than a wide chart lets it scroll.
+    fn class(self) -> &'static str {
+        match self {
+            Self::Wide => "wide",
+            Self::Small => "small",
+        }
+    }
+
+    /// About how many ticks its horizontal axis has.
+    fn ticks(self) -> f64 {
+        match self {
+            Self::Wide => 2.0 * TICKS,
+            Self::Small => TICKS,
         }
     }
 
@@ -130,8 +155,8 @@ impl Axis {
         ((measure - self.low) / (self.high - self.low)).clamp(0.0, 1.0)
     }
 
-    /// Values at which there is a tick.
-    pub(super) fn ticks(&self) -> Vec<f64> {
+    /// Values at which there is a tick; where the axis is linear, `most` of them or fewer beside zero.
+    pub(super) fn ticks(&self, most: f64) -> Vec<f64> {
         match self.scale {
             Scale::Logarithmic => {
                 let count = (self.high - self.low).round();
@@ -142,7 +167,7 @@ impl Axis {
                     .collect()
             }
             Scale::Linear => {
-                let rough = (self.high - self.low) / 5.0;
+                let rough = (self.high - self.low) / most;
                 let power = 10_f64.powf(rough.log10().floor());
                 let step = [1.0, 2.0, 5.0, 10.0]
                     .map(|factor| factor * power)
@@ -183,8 +208,9 @@ impl Chart {
         let (width, height) = self.size.extent();
         let names = self.series.iter().map(|series| (series.colour, series.name.as_str()));
         let mut svg = format!(
-            "<figure>{}<svg viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{} against {}\">",
+            "<figure>{}<svg class=\"{}\" viewBox=\"0 0 {width} {height}\" role=\"img\" aria-label=\"{} against {}\">",
             legend(names),
+            self.size.class(),
             self.y_title,
             self.x_title
         );
@@ -201,8 +227,15 @@ impl Chart {
             floor: height - BOTTOM,
         };
         self.draw_axes(&frame, &mut svg);
-        for series in &self.series {
-            series.draw(&frame, self.size, &mut svg);
+        let placed: Vec<_> =
+            self.series.iter().map(|series| (series, series.placed(&frame))).collect();
+        let is_line = |series: &Series| series.marks != Marks::Dots;
+        let lines: Vec<&[(f64, f64)]> = placed
+            .iter()
+            .map(|(series, points)| if is_line(series) { points.as_slice() } else { &[] })
+            .collect();
+        for ((series, points), turn) in placed.iter().zip(turns(&lines)) {
+            series.draw(points, turn, self.size, &mut svg);
         }
         svg.push_str("</svg></figure>");
         svg
@@ -210,7 +243,7 @@ impl Chart {
 
     fn draw_axes(&self, frame: &Frame, svg: &mut String) {
         let (end, floor) = (frame.right, frame.floor);
-        for tick in frame.y.ticks() {
+        for tick in frame.y.ticks(TICKS) {
             let at = frame.y(tick);
             let _ = write!(
                 svg,
@@ -221,7 +254,7 @@ impl Chart {
                 number(tick)
             );
         }
-        for tick in frame.x.ticks() {
+        for tick in frame.x.ticks(self.size.ticks()) {
             let _ = write!(
                 svg,
                 "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
@@ -242,36 +275,70 @@ impl Chart {
     }
 }
 
-impl Series {
-    fn draw(&self, frame: &Frame, size: Size, svg: &mut String) {
-        let colour = self.colour % COLOURS;
-        let place = |(across, up): &(f64, f64)| (frame.x(*across), frame.y(*up));
-        match self.marks {
-            Marks::Dots => {
-                let (radius, class) = size.dot();
-                let _ = write!(svg, "<g class=\"{class} c{colour}\">");
-                for (x, y) in self.points.iter().map(place) {
-                    let _ = write!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius}\"/>");
-                }
-                svg.push_str("</g>");
-            }
-            Marks::Line | Marks::Stairs => {
-                let mut path = String::new();
-                let mut last_y = None;
-                for (x, y) in self.points.iter().map(place) {
-                    if let (Marks::Stairs, Some(last_y)) = (self.marks, last_y) {
-                        let _ = write!(path, "{x:.1},{last_y:.1} ");
-                    }
-                    let _ = write!(path, "{x:.1},{y:.1} ");
-                    last_y = Some(y);
-                }
-                let _ = write!(
-                    svg,
-                    "<polyline class=\"line c{colour}\" points=\"{}\"/>",
-                    path.trim_end()
-                );
-            }
+/// Whose turn it is to be seen: a line that lies on others is drawn in dashes that leave room for theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Turn {
+    /// Lines that lie on one another, this one included.
+    lines: usize,
+    /// How many of them come before it.
+    before: usize,
+}
+
+/// The turn of each line.
+fn turns(lines: &[&[(f64, f64)]]) -> Vec<Turn> {
+    let near = |a: f64, b: f64| (a - b).abs() <= NEAR;
+    let coincide = |line: &[(f64, f64)], other: &[(f64, f64)]| {
+        let mut pairs = line.iter().zip(other);
+        line.len() == other.len()
+            && pairs.all(|(one, two)| near(one.0, two.0) && near(one.1, two.1))
+    };
+    let turn = |(index, line): (usize, &&[(f64, f64)])| {
+        let same = |other: &&&[(f64, f64)]| coincide(line, other);
+        Turn {
+            lines: lines.iter().filter(same).count(),
+            before: lines[..index].iter().filter(same).count(),
         }
+    };
+    lines.iter().enumerate().map(turn).collect()
+}
+
+impl Series {
+    /// Where its points, or the corners of its stairs, lie.
+    fn placed(&self, frame: &Frame) -> Vec<(f64, f64)> {
+        let points = self.points.iter().map(|(across, up)| (frame.x(*across), frame.y(*up)));
+        if self.marks != Marks::Stairs {
+            return points.collect();
+        }
+        let mut corners: Vec<(f64, f64)> = Vec::new();
+        for (x, y) in points {
+            corners.extend(corners.last().map(|(_, last_y)| (x, *last_y)));
+            corners.push((x, y));
+        }
+        corners
+    }
+
+    fn draw(&self, points: &[(f64, f64)], turn: Turn, size: Size, svg: &mut String) {
+        let colour = self.colour % COLOURS;
+        // A line has two ends; what has one point is seen as a dot.
+        if self.marks == Marks::Dots || points.len() == 1 {
+            let (radius, class) = size.dot();
+            let _ = write!(svg, "<g class=\"{class} c{colour}\">");
+            for (x, y) in points {
+                let _ = write!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius}\"/>");
+            }
+            svg.push_str("</g>");
+            return;
+        }
+        let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+        let _ = write!(svg, "<polyline class=\"line c{colour}\"");
+        if turn.lines > 1 {
+            let (others, offset) = ((turn.lines - 1) * DASH, turn.before * DASH);
+            let _ = write!(
+                svg,
+                " stroke-dasharray=\"{DASH} {others}\" stroke-dashoffset=\"-{offset}\""
+            );
+        }
+        let _ = write!(svg, " points=\"{}\"/>", path.join(" "));
     }
 }
 
@@ -295,16 +362,18 @@ mod tests {
 
     #[test]
     fn a_linear_axis_has_round_ticks() {
-        let ticks = |most: f64| Axis::of(Scale::Linear, [most].into_iter()).ticks();
+        let ticks = |most: f64| Axis::of(Scale::Linear, [most].into_iter()).ticks(TICKS);
         assert_eq!(ticks(10.0), [0.0, 5.0, 10.0]);
         assert_eq!(ticks(100.0), [0.0, 50.0, 100.0]);
         assert_eq!(ticks(0.0), [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]);
+        let wide = Axis::of(Scale::Linear, [8.0].into_iter()).ticks(Size::Wide.ticks());
+        assert_eq!(wide, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
     }
 
     #[test]
     fn a_logarithmic_axis_has_the_powers_of_ten() {
         let axis = Axis::of(Scale::Logarithmic, [0.0, 0.2, 30.0].into_iter());
-        let ticks: Vec<String> = axis.ticks().into_iter().map(number).collect();
+        let ticks: Vec<String> = axis.ticks(TICKS).into_iter().map(number).collect();
         assert_eq!(ticks, ["0.1", "1", "10", "100"]);
         assert_eq!(axis.place(0.0), 0.0);
         assert!((axis.place(100.0) - 1.0).abs() < 1e-9);
@@ -331,7 +400,18 @@ mod tests {
         check(Marks::Line, "<polyline", 1);
         check(Marks::Line, ",", 2);
         check(Marks::Stairs, ",", 3);
+        let one = chart(Marks::Line, &points[..1]).render();
+        assert!(one.contains("<circle") && !one.contains("<polyline"), "{one}");
         assert!(chart(Marks::Line, &[]).render().contains("nothing to show"));
+    }
+
+    #[test]
+    fn lines_that_lie_on_one_another_take_turns() {
+        let lines = [1.0, 1.2, 9.0, 0.8].map(|y| [(0.0, y), (10.0, y)]);
+        let lines = lines.each_ref().map(<[_; 2]>::as_slice);
+        let turn = |lines, before| Turn { lines, before };
+        assert_eq!(turns(&lines), [turn(3, 0), turn(3, 1), turn(1, 0), turn(3, 2)]);
+        assert_eq!(turns(&[lines[0], &lines[0][..1]]), [turn(1, 0), turn(1, 0)]);
     }
 
     #[test]

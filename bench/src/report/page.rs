@@ -23,19 +23,21 @@ p.note { color: var(--grey); margin: 0.2rem 0; }
 p.alarm { color: var(--alarm); font-weight: 600; }
 p.lead { font-size: 1.05rem; max-width: 52rem; }
 pre { overflow-x: auto; font: 0.8rem/1.45 ui-monospace, monospace; }
-figure { margin: 0; }
+figure { margin: 0; overflow-x: auto; }
 ul.legend { list-style: none; display: flex; flex-wrap: wrap; gap: 0.1rem 1.2rem; margin: 0 0 0.3rem; padding: 0;
   font-size: 0.85rem; color: var(--grey); }
 ul.legend i { display: inline-block; width: 0.75rem; height: 0.75rem; margin-right: 0.4rem; background: var(--c); }
 .panels { display: grid; grid-template-columns: repeat(auto-fill, minmax(19rem, 1fr)); gap: 0 1.5rem; }
-.wide { overflow-x: auto; }
+div.wide { overflow-x: auto; width: max-content; min-width: 100%; max-width: calc(100vw - 3rem); position: relative;
+  left: 50%; transform: translateX(-50%); }
 table { border-collapse: collapse; font-size: 0.85rem; font-variant-numeric: tabular-nums; white-space: nowrap; }
-th, td { padding: 0.18rem 0.55rem; text-align: right; }
+th, td { padding: 0.18rem 0.45rem; text-align: right; }
 th { color: var(--grey); font-weight: 500; border-bottom: 1px solid var(--grey); }
 th:first-child, td:first-child, td.name { text-align: left; }
 tr.first td { border-top: 1px solid var(--grid); }
 td.best { font-weight: 700; color: var(--c2); }
 svg { width: 100%; height: auto; display: block; }
+svg.wide { min-width: 40rem; }
 svg text { fill: var(--grey); font: 12px system-ui, sans-serif; }
 svg text.strong { fill: var(--ink); }
 .grid { stroke: var(--grid); } .axis { stroke: var(--grey); }

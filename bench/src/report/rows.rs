@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::chart::{Axis, Scale, number};
+use super::chart::{Axis, Scale, TICKS, number};
 use super::page::{COLOURS, escape};
 
 const WIDTH: f64 = 960.0;
@@ -92,11 +92,11 @@ impl Rows {
         };
         let floor = TOP + self.groups.iter().map(height).sum::<f64>();
         let mut svg = format!(
-            "<figure><svg viewBox=\"0 0 {WIDTH} {}\" role=\"img\" aria-label=\"{}\">",
+            "<figure><svg class=\"wide\" viewBox=\"0 0 {WIDTH} {}\" role=\"img\" aria-label=\"{}\">",
             floor + BOTTOM,
             escape(self.title)
         );
-        for tick in axis.ticks() {
+        for tick in axis.ticks(TICKS) {
             let at = x(tick);
             let _ = write!(
                 svg,

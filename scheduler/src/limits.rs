@@ -86,6 +86,9 @@ pub const PLAN_BATCHES_MAX: usize = 32;
 /// Jobs up to which a plan is sought by trying every first batch; the effort grows with the cube.
 pub const PLAN_FIRST_BATCHES_MAX: usize = 24;
 
+/// Sequences of a batch up to which plans over so few jobs pack batches exactly; the effort grows with both.
+pub const PLAN_PACKED_SEQUENCES_MAX: u32 = 64;
+
 /// Jobs that wait before a [`ShedQueue`](crate::shedding::ShedQueue) whatever its policy.
 pub const SHED_WAITING_MAX: usize = 4_096;
 

@@ -5,12 +5,14 @@
 //! heaviest so far are kept in a short sorted list, so that a round over all anchors is O(jobs x jobs per
 //! batch) at worst; most rounds end early, at an anchor so long that no batch around it could be better.
 //! With jobs of several sequences "heaviest" means weight per sequence, and what is kept is no longer the
-//! best there could be, only good.
+//! best there could be, only good; in a short backlog such batches are packed exactly ([`Knapsack`]).
 
 use std::collections::VecDeque;
 
+use super::knapsack::{Knapsack, Load};
 use super::{Batches, Item};
 use crate::cost::CostModel;
+use crate::limits::{PLAN_FIRST_BATCHES_MAX, PLAN_PACKED_SEQUENCES_MAX};
 
 #[derive(Debug, Default)]
 pub(super) struct Greedy {
@@ -18,6 +20,7 @@ pub(super) struct Greedy {
     /// Positions of the items not yet in a batch, by length.
     left: Vec<u32>,
     kept: Kept,
+    knapsack: Knapsack,
     /// The best batch of the round.
     best: Vec<u32>,
 }
@@ -32,14 +35,14 @@ struct Kept {
 
 /// What a set of items adds up to.
 #[derive(Clone, Copy, Debug, Default)]
-struct Total {
-    sequences: u64,
-    weight: f64,
+pub(super) struct Total {
+    pub(super) sequences: u64,
+    pub(super) weight: f64,
     feature: f64,
 }
 
 impl Total {
-    fn add(&mut self, item: &Item) {
+    pub(super) fn add(&mut self, item: &Item) {
         self.sequences += u64::from(item.sequences);
         self.weight += item.weight;
         self.feature += item.feature;
@@ -70,11 +73,17 @@ impl Greedy {
         self.left.clear();
         self.left.extend((0u32..).take(items.len()));
         let weight_max = weight_max(items, sequences_max);
+        let is_packed = is_packed(items, sequences_max);
         let (mut elapsed, mut sum) = (0.0, 0.0);
         while !self.left.is_empty() {
-            let anchor = self.pick(items, model, sequences_max, weight_max);
-            let total = self.kept.gather(items, &self.left, anchor, sequences_max, &mut self.best);
-            elapsed += total.cost(&items[self.left[anchor] as usize], model);
+            let total = if is_packed {
+                self.pack(items, model, sequences_max)
+            } else {
+                let anchor = self.pick(items, model, sequences_max, weight_max);
+                self.kept.gather(items, &self.left, anchor, sequences_max, &mut self.best)
+            };
+            let anchor = *self.best.last().expect("a batch has its anchor");
+            elapsed += total.cost(&items[anchor as usize], model);
             sum += elapsed * total.weight;
             let mut taken = self.best.iter().peekable();
             self.left.retain(|position| taken.next_if_eq(&position).is_none());
@@ -94,8 +103,35 @@ impl Greedy {
     ) -> f64 {
         self.left.clear();
         self.left.extend(0..=anchor);
-        let total = self.kept.gather(items, &self.left, anchor as usize, sequences_max, batch);
-        total.cost(&items[anchor as usize], model)
+        let item = &items[anchor as usize];
+        let total = if is_packed(items, sequences_max) {
+            self.knapsack.clear(sequences_max);
+            let shorter = items.iter().enumerate().take(anchor as usize);
+            shorter.for_each(|(place, item)| self.knapsack.offer(item, place));
+            let load = self.knapsack.around(item, anchor as usize);
+            name(&self.left, &load, batch);
+            load.total
+        } else {
+            self.kept.gather(items, &self.left, anchor as usize, sequences_max, batch)
+        };
+        total.cost(item, model)
+    }
+
+    /// Leaves in `best`, by length, of the batches packed around every anchor that with the most weight for its cost.
+    fn pack(&mut self, items: &[Item], model: &CostModel, sequences_max: u32) -> Total {
+        self.knapsack.clear(sequences_max);
+        let (mut best, mut best_cost) = (Load::default(), 1.0);
+        for (place, position) in self.left.iter().enumerate() {
+            let anchor = &items[*position as usize];
+            let load = self.knapsack.around(anchor, place);
+            let cost = load.total.cost(anchor, model).max(1.0);
+            if load.total.weight * best_cost >= best.total.weight * cost {
+                (best, best_cost) = (load, cost);
+            }
+            self.knapsack.offer(anchor, place);
+        }
+        name(&self.left, &best, &mut self.best);
+        best.total
     }
 
     /// The anchor, counted among those left, whose batch has the most weight for its cost.
@@ -128,7 +164,22 @@ impl Greedy {
     pub(super) fn capacities(&self, into: &mut Vec<usize>) {
         self.batches.capacities(into);
         into.extend([self.left.capacity(), self.best.capacity(), self.kept.members.capacity()]);
+        self.knapsack.capacities(into);
     }
+}
+
+/// Whether batches are worth packing: jobs are few, and some have several sequences.
+fn is_packed(items: &[Item], sequences_max: u32) -> bool {
+    items.len() <= PLAN_FIRST_BATCHES_MAX
+        && sequences_max <= PLAN_PACKED_SEQUENCES_MAX
+        && items.iter().any(|item| item.sequences > 1)
+}
+
+/// Leaves in `batch`, by length, the items of a load.
+fn name(left: &[u32], load: &Load, batch: &mut Vec<u32>) {
+    batch.clear();
+    let members = left.iter().enumerate().filter(|(place, _)| load.holds(*place));
+    batch.extend(members.map(|(_, position)| *position));
 }
 
 /// No batch weighs more than this.

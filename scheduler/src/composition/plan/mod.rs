@@ -4,11 +4,17 @@
 //! Two plans are drawn up and the better one followed: contiguous runs by length ([`runs`]), which is
 //! nearly the best there is as long as all weights are equal, and the greedy one by weight over cost
 //! ([`greedy`]), which is needed as soon as they are not. In a short backlog, where one batch more or less is
-//! much of the whole, both are also tried after every other first batch. Looking only as far as
-//! [`PLAN_JOBS_MAX`] jobs and [`PLAN_BATCHES_MAX`] full batches of the shortest keeps planning cheap. While
-//! nothing arrives, leaves or changes, the next batch of the plan is still the right one, and no plan is made.
+//! much of the whole, both are also tried after every other first batch, and batches of jobs of several sequences are
+//! packed exactly ([`knapsack`]). Looking only as far as [`PLAN_JOBS_MAX`] jobs and [`PLAN_BATCHES_MAX`] full batches of
+//! the shortest keeps planning cheap. While nothing arrives, leaves or changes, the next batch of the plan is still the
+//! right one, and no plan is made.
+//!
+//! Beside the exact optimum of random backlogs of up to eight jobs (forty times 3,600 of each kind) plans of single
+//! sequences come to 1.0003 times its sum in the mean and 1.10 at worst, with and without weights; plans of requests of
+//! one to three sequences to 1.0007, 1.17 at worst, and to more than 1.10 once in 8,000.
 
 mod greedy;
+mod knapsack;
 #[cfg(test)]
 mod optimum;
 mod runs;
@@ -314,9 +320,13 @@ impl Plan {
                 None => item,
             });
         }
-        // Beyond the table of lengths, and among equal lengths of unequal weight, that order says nothing.
-        self.items.sort_by(|one, other| {
-            one.longest.cmp(&other.longest).then(other.weight.total_cmp(&one.weight))
+        // Beyond the table of lengths, and among equal lengths of unequal weight, that order says nothing. A stable sort
+        // would allocate.
+        let rank = |item: &Item| jobs.rank(item.index);
+        self.items.sort_unstable_by(|one, other| {
+            let by_length = one.longest.cmp(&other.longest);
+            let by_weight = by_length.then_with(|| other.weight.total_cmp(&one.weight));
+            by_weight.then_with(|| rank(one).cmp(&rank(other)))
         });
         self.covered = self.items.len();
 

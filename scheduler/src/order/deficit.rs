@@ -138,3 +138,36 @@ impl Deficit {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::job::JobSpec;
+
+    proptest! {
+        /// The paper's first lemma (Shreedhar and Varghese 1996): between its turns a customer keeps less than what the
+        /// costliest job costs, and never owes anything, as long as jobs are served one by one.
+        #[test]
+        fn what_is_kept_between_turns_is_less_than_a_job(
+            steps in prop::collection::vec((0u32..4, 1u32..200, 0usize..3), 1..200),
+        ) {
+            let (mut jobs, mut order) = (Jobs::default(), Deficit::default());
+            let mut greatest = 0;
+            for (customer, longest, served) in steps {
+                let index = jobs.insert(JobSpec::new(CustomerId(customer), 1, longest, 0), Time::ZERO);
+                greatest = greatest.max(i128::from(jobs.cost(index).0));
+                order.insert(&jobs, index, Time::ZERO);
+                for _ in 0..served {
+                    let Some(first) = order.first(&jobs, Time::ZERO) else { break };
+                    order.serve(&jobs, first);
+                    jobs.remove(first);
+                    for account in order.accounts.iter().filter(|account| !account.in_turn) {
+                        prop_assert!((0..greatest).contains(&account.balance), "{account:?}");
+                    }
+                }
+            }
+        }
+    }
+}

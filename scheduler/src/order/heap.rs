@@ -58,6 +58,19 @@ impl<K: Copy + Ord> Heap<K> {
         }
     }
 
+    /// Gives an element of the heap another key.
+    pub(super) fn change(&mut self, element: u32, key: K) {
+        let position = self.positions[element as usize];
+        assert_ne!(position, ABSENT, "only an element of the heap has a key");
+        let position = position as usize;
+        let before = std::mem::replace(&mut self.entries[position].key, key);
+        if key < before {
+            self.sift_up(position);
+        } else {
+            self.sift_down(position);
+        }
+    }
+
     fn sift_up(&mut self, mut position: usize) {
         let entry = self.entries[position];
         while position > 0 {
@@ -111,23 +124,37 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Against a sorted list: `Some(key)` inserts, `None` removes whichever element `pick` falls on.
+        /// Against a sorted list: `Some(key)` inserts or, now and then, changes a key; `None` removes whichever element
+        /// `pick` falls on.
         #[test]
         fn behaves_as_a_sorted_list(
-            steps in prop::collection::vec((prop::option::weighted(0.6, 0u32..50), any::<prop::sample::Index>()), 0..200),
+            steps in prop::collection::vec(
+                (prop::option::weighted(0.6, 0u32..50), any::<prop::sample::Index>(), 0..3),
+                0..200,
+            ),
         ) {
             let mut heap = Heap::default();
             let mut naive: Vec<(u32, u32)> = Vec::new();
             let mut unused: Vec<u32> = (0..200).rev().collect();
-            for (key, pick) in steps {
-                if let Some(key) = key {
-                    let element = unused.pop().unwrap();
-                    heap.insert(element, (key, element));
-                    naive.push((key, element));
-                } else if !naive.is_empty() {
-                    let (_, element) = naive.swap_remove(pick.index(naive.len()));
-                    heap.remove(element);
-                    unused.push(element);
+            for (key, pick, kind) in steps {
+                match key {
+                    Some(key) if kind == 0 && !naive.is_empty() => {
+                        let position = pick.index(naive.len());
+                        let (old, element) = &mut naive[position];
+                        *old = key;
+                        heap.change(*element, (key, *element));
+                    }
+                    Some(key) => {
+                        let element = unused.pop().unwrap();
+                        heap.insert(element, (key, element));
+                        naive.push((key, element));
+                    }
+                    None if !naive.is_empty() => {
+                        let (_, element) = naive.swap_remove(pick.index(naive.len()));
+                        heap.remove(element);
+                        unused.push(element);
+                    }
+                    None => {}
                 }
                 naive.sort_unstable();
                 prop_assert_eq!(heap.first(), naive.first().map(|(_, element)| *element));

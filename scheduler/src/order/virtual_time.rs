@@ -72,12 +72,11 @@ impl VirtualTime {
             }
         }
     }
+}
 
-    fn enter(&mut self, customer: u32) {
-        let account = &mut self.accounts[customer as usize];
-        self.events += 1;
-        account.since = self.events;
-        self.heap.insert(customer, (account.tag, account.since));
+impl Account {
+    fn key(&self) -> (u64, u64) {
+        (self.tag, self.since)
     }
 }
 
@@ -100,7 +99,9 @@ impl Order for VirtualTime {
             }
             let account = &mut self.accounts[customer as usize];
             account.tag = account.tag.max(floor);
-            self.enter(customer);
+            self.events += 1;
+            account.since = self.events;
+            self.heap.insert(customer, account.key());
         }
     }
 
@@ -110,13 +111,15 @@ impl Order for VirtualTime {
 
     fn serve(&mut self, jobs: &Jobs, index: JobIndex) {
         let (customer, change) = self.flows.remove(jobs, index);
-        self.heap.remove(customer);
         let account = &mut self.accounts[customer as usize];
         self.last_served = account.tag;
         account.tag = account.tag.saturating_add(step(jobs, customer, jobs.cost(index)));
+        self.events += 1;
+        account.since = self.events;
         if change == Change::None {
-            self.enter(customer);
+            self.heap.change(customer, account.key());
         } else {
+            self.heap.remove(customer);
             self.last_left = customer;
         }
     }
@@ -141,10 +144,8 @@ impl Order for VirtualTime {
             .saturating_sub(step(jobs, customer, advance))
             .saturating_add(step(jobs, customer, share));
         self.greatest = self.greatest.max(account.tag);
-        let key = (account.tag, account.since);
         if self.flows.head(customer).is_some() {
-            self.heap.remove(customer);
-            self.heap.insert(customer, key);
+            self.heap.change(customer, account.key());
         }
     }
 

@@ -25,6 +25,9 @@ pub const GOODPUT_SHARE_MIN: f64 = 0.95;
 /// By when 99 % of refusals are to be there.
 pub const REFUSAL_P99_MAX: Duration = Duration::from_millis(5);
 
+/// Refusals of one point from which on their p99 says more than what befell the slowest.
+const REFUSALS_MIN: u64 = 100;
+
 /// For how long a request may be computed whose client is known to have left.
 pub const AFTER_LEAVING_MAX: Duration = Duration::from_millis(10);
 
@@ -164,7 +167,8 @@ pub struct Judgement {
     pub contender: String,
     /// The highest load above capacity, and the part of capacity that became answers there.
     pub goodput_share: Option<(f64, f64)>,
-    /// The slowest p99 of refusals over all points, in milliseconds; `None` if nobody was refused.
+    /// The slowest p99 of refusals over all points that have a hundred of them, or over all points where none has so many,
+    /// in milliseconds; `None` if nobody was refused.
     pub refusal_p99_ms: Option<f64>,
     /// The longest work after a departure over all points, in milliseconds.
     pub after_leaving_max_ms: f64,
@@ -222,12 +226,16 @@ impl SheddingReport {
     }
 
     fn judge(&self, contender: &str) -> Judgement {
-        let refusals = self.of(contender).filter(|finding| finding.refused.count > 0);
+        let p99 = |least: u64| {
+            let refused = self.of(contender).map(|finding| &finding.refused);
+            let refused = refused.filter(|refused| refused.count >= least);
+            refused.map(|refused| refused.p99_ms).reduce(f64::max)
+        };
         let worst = self.at_worst(contender);
         Judgement {
             contender: contender.to_owned(),
             goodput_share: worst.and_then(|finding| Some((finding.load()?, finding.goodput_share))),
-            refusal_p99_ms: refusals.map(|finding| finding.refused.p99_ms).reduce(f64::max),
+            refusal_p99_ms: p99(REFUSALS_MIN).or_else(|| p99(1)),
             after_leaving_max_ms: self
                 .of(contender)
                 .map(|finding| finding.after_leaving_max_ms)
@@ -301,6 +309,21 @@ mod tests {
         assert!(goodput("queue:2").iter().all(|share| *share > 0.95));
         let none = report.of("none").map(|finding| finding.after_leaving_max_ms);
         assert!(none.fold(0.0, f64::max) <= 10.0, "who has left is noticed without a policy too");
+    }
+
+    #[test]
+    fn one_slow_refusal_of_a_few_is_no_p99() {
+        let mut report = example::report();
+        let slow = |report: &mut SheddingReport, count| {
+            let mut of =
+                report.findings.iter_mut().filter(|finding| finding.contender == "queue:2");
+            let refused = &mut of.find(|finding| finding.load() == Some(2.0)).unwrap().refused;
+            (refused.count, refused.p99_ms) = (count, 70.0);
+        };
+        slow(&mut report, REFUSALS_MIN - 1);
+        assert!(report.judge("queue:2").is_good());
+        slow(&mut report, REFUSALS_MIN);
+        assert!(!report.judge("queue:2").is_good());
     }
 
     #[test]

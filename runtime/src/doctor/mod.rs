@@ -1,12 +1,13 @@
 //! What this system has to offer a server, and what stands in its way: asked without serving anything.
 //!
 //! [`examine`] reads what the system says of itself ([`facts`]), tries what of io_uring there is, and judges
-//! ([`checks`]). Judging is pure: the same facts give the same findings. `linux-only.md` has the same tables, and
+//! ([`judgement`]). Judging is pure: the same facts give the same findings. `linux-only.md` has the same tables, and
 //! a test compares them.
 
 mod checks;
 mod facts;
 mod features;
+mod judgement;
 mod pauses;
 
 pub use checks::Check;
@@ -53,7 +54,7 @@ pub struct Finding {
 /// Looks at everything, which keeps the CPUs busy for a third of a second, for a server on `cpus`; on none named, for one that may use all CPUs of this process.
 #[must_use]
 pub fn examine(cpus: &[usize]) -> Vec<Finding> {
-    checks::judge(&Facts::read(cpus))
+    judgement::judge(&Facts::read(cpus))
 }
 
 #[cfg(test)]

@@ -57,9 +57,7 @@ impl Sources {
     /// Binds a socket that is about to connect to `peer` to the next address of the peer's family. Where none is of that
     /// family the kernel chooses.
     pub(crate) fn bind(&mut self, socket: &Socket, peer: SocketAddr) -> io::Result<()> {
-        let Some(address) = self.next(peer) else { return Ok(()) };
-        choose_port_late(socket)?;
-        socket.bind(&SocketAddr::new(address, 0).into())
+        self.next(peer).map_or(Ok(()), |address| bind(socket, address))
     }
 
     fn next(&mut self, peer: SocketAddr) -> Option<IpAddr> {
@@ -72,11 +70,16 @@ impl Sources {
     }
 }
 
-/// Whether this host has an address.
+/// Whether this host has an address. Its ports may all be in use for the moment.
 fn check(address: IpAddr) -> io::Result<()> {
-    let address = SocketAddr::new(address, 0);
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.bind(&address.into())
+    let domain = Domain::for_address(SocketAddr::new(address, 0));
+    bind(&Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?, address)
+}
+
+/// Binds a socket to an address and to no port yet.
+fn bind(socket: &Socket, address: IpAddr) -> io::Result<()> {
+    choose_port_late(socket)?;
+    socket.bind(&SocketAddr::new(address, 0).into())
 }
 
 /// Has the kernel choose the port when the socket connects (Linux 4.2): it then has to be free for that one peer, and not

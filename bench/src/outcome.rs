@@ -66,7 +66,8 @@ impl ErrorKind {
             ),
             Self::OutOfPorts => Some(
                 "each connection to one target takes a port of its local address: come from several addresses, such as with \
-                 --source 127.0.0.1-127.0.0.8, or widen net.ipv4.ip_local_port_range",
+                 --source 127.0.0.1-127.0.0.8, or widen net.ipv4.ip_local_port_range; ports of connections that have ended are \
+                 free again within a minute",
             ),
             _ => None,
         }

@@ -18,11 +18,11 @@ use ringyard_servers::classifier::{self, ClassifierConfig};
 use ringyard_servers::limits::SEQUENCES_PER_REQUEST_MAX;
 
 const SHAPES: [(&str, Shape); 5] = [
-    ("1 connection", Shape { connections: 1, depth: 1, close: false }),
-    ("16 connections", Shape { connections: 16, depth: 1, close: false }),
-    ("64 connections", Shape { connections: 64, depth: 1, close: false }),
-    ("256 connections", Shape { connections: 256, depth: 1, close: false }),
-    ("64 connections 16 deep", Shape { connections: 64, depth: 16, close: false }),
+    ("1 connection", Shape { connections: 1, depth: 1, close: false, rate: None }),
+    ("16 connections", Shape { connections: 16, depth: 1, close: false, rate: None }),
+    ("64 connections", Shape { connections: 64, depth: 1, close: false, rate: None }),
+    ("256 connections", Shape { connections: 256, depth: 1, close: false, rate: None }),
+    ("64 connections 16 deep", Shape { connections: 64, depth: 16, close: false, rate: None }),
 ];
 
 /// A server in this process.

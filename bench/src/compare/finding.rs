@@ -300,7 +300,7 @@ pub(super) mod example {
             name: "64".into(),
             title: "64 connections".into(),
             path: "/classify".into(),
-            shape: Shape { connections: 64, depth: 1, close: false },
+            shape: Shape { connections: 64, depth: 1, close: false, rate: None },
             entrants: Vec::new(),
             reference: "baseline".into(),
             aims: vec![

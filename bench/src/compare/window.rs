@@ -12,6 +12,7 @@ use ringyard_runtime::launch::EngineChoice;
 
 use super::proc;
 use super::server::Server;
+use crate::generator::schedule::Rate;
 use crate::generator::script::{Client, Script};
 use crate::load::figures::Figures;
 use crate::load::http::{HttpRequest, HttpScript};
@@ -21,6 +22,7 @@ use crate::load::run::{self, LoadError, Observer};
 use crate::load::target::{Target, TargetError};
 use crate::load::template::BodyTemplate;
 use crate::statistics::{Tally, as_real};
+use crate::workload::Arrivals;
 
 /// A window in which the hypervisor took more than this part of a CPU says nothing.
 pub const STOLEN_SHARE_MAX: f64 = 0.08;
@@ -46,6 +48,8 @@ pub struct Shape {
     pub depth: u32,
     /// Whether each request has a connection of its own.
     pub close: bool,
+    /// Requests per second in an open loop, evenly spaced. None: a closed loop.
+    pub rate: Option<u32>,
 }
 
 /// The CPUs.
@@ -183,7 +187,7 @@ fn request(path: &str, close: bool) -> HttpRequest {
     }
 }
 
-/// The load of `shape` on `address`, from CPU `cpu`, in a closed loop.
+/// The load of `shape` on `address`, from CPU `cpu`.
 ///
 /// # Errors
 ///
@@ -200,7 +204,10 @@ pub fn load(
         work: Work::Http(request(path, shape.close)),
         connections: shape.connections,
         depth: shape.depth,
-        pace: LoadPace::Closed,
+        pace: shape.rate.map_or(LoadPace::Closed, |rate| LoadPace::Open {
+            rate: Rate::steady(f64::from(rate)),
+            arrivals: Arrivals::Constant,
+        }),
         stop,
         timeout: Duration::from_secs(10),
         grace: Duration::from_secs(1),

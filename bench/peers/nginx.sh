@@ -20,7 +20,7 @@ cat >"$work/nginx.conf" <<CONF
 worker_processes 1;
 daemon off;
 pid $work/nginx.pid;
-error_log stderr error;
+error_log stderr crit;
 events { worker_connections 20000; use epoll; multi_accept on; }
 http {
     access_log off;

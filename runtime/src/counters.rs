@@ -14,18 +14,21 @@ pub struct Counter(AtomicU64);
 
 impl Counter {
     /// Adds `amount`. Only the owning core calls this.
+    #[inline]
     pub fn add(&self, amount: u64) {
         // The owner is the only writer, so the sum cannot lose an update.
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(amount), Ordering::Relaxed);
     }
 
     /// Sets the value. Only the owning core calls this.
+    #[inline]
     pub fn set(&self, value: u64) {
         self.0.store(value, Ordering::Relaxed);
     }
 
     /// The value, perhaps a moment old.
     #[must_use]
+    #[inline]
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }

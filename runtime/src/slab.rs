@@ -14,18 +14,21 @@ pub struct Key {
 impl Key {
     /// The place in the table: small, dense, used again.
     #[must_use]
+    #[inline]
     pub fn index(self) -> u32 {
         self.index
     }
 
     /// The key as one word, for whoever carries it along without looking inside.
     #[must_use]
+    #[inline]
     pub fn to_word(self) -> u64 {
         u64::from(self.generation) << 32 | u64::from(self.index)
     }
 
     /// The key that [`Key::to_word`] made `word` of.
     #[must_use]
+    #[inline]
     pub fn from_word(word: u64) -> Self {
         let low = u32::try_from(word & u64::from(u32::MAX)).expect("the mask leaves 32 bits");
         let high = u32::try_from(word >> 32).expect("the shift leaves 32 bits");

@@ -26,24 +26,28 @@ impl Time {
 
     /// The instant `nanoseconds` after the origin.
     #[must_use]
+    #[inline]
     pub const fn from_nanoseconds(nanoseconds: u64) -> Self {
         Self(nanoseconds)
     }
 
     /// Nanoseconds since the origin.
     #[must_use]
+    #[inline]
     pub const fn nanoseconds(self) -> u64 {
         self.0
     }
 
     /// The time from `earlier` to `self`, or zero where `earlier` is the later of the two.
     #[must_use]
+    #[inline]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 }
 
 /// `duration` in nanoseconds, saturating at 584 years.
+#[inline]
 const fn saturating_nanoseconds(duration: Duration) -> u64 {
     let nanoseconds = duration.as_nanos();
     if nanoseconds > u64::MAX as u128 {
@@ -59,12 +63,14 @@ const fn saturating_nanoseconds(duration: Duration) -> u64 {
 impl Add<Duration> for Time {
     type Output = Self;
 
+    #[inline]
     fn add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(saturating_nanoseconds(duration)))
     }
 }
 
 impl AddAssign<Duration> for Time {
+    #[inline]
     fn add_assign(&mut self, duration: Duration) {
         *self = *self + duration;
     }
@@ -73,6 +79,7 @@ impl AddAssign<Duration> for Time {
 impl Sub<Duration> for Time {
     type Output = Self;
 
+    #[inline]
     fn sub(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(saturating_nanoseconds(duration)))
     }

@@ -21,10 +21,12 @@ impl<S: Script> Generator<S> {
         commands.connect(ConnectToken(u64::from(seat)), self.plan.target);
     }
 
-    /// One of the first attempts to connect has come to its end; with the last the run begins.
-    pub(super) fn first_attempt_settled(&mut self, now: Time, commands: &mut Commands<()>) {
+    /// An attempt of `seat` to connect has come to its end. With the last of the first ones the run begins; those that
+    /// have failed may have been made again by then.
+    fn attempt_settled(&mut self, seat: u32, now: Time, commands: &mut Commands<()>) {
+        let has_tried = std::mem::replace(&mut self.seats[seat as usize].has_tried, true);
         let Phase::Connecting { unsettled } = &mut self.phase else { return };
-        *unsettled -= 1;
+        *unsettled -= u32::from(!has_tried);
         if *unsettled == 0 {
             self.begin(now, commands);
             if self.vitals.connections == 0 {
@@ -50,7 +52,7 @@ impl<S: Script> Generator<S> {
         self.seats[seat as usize].link = Link::Open { conn, codec: self.script.codec() };
         self.vitals.connections_opened += 1;
         self.vitals.connections += 1;
-        self.first_attempt_settled(now, commands);
+        self.attempt_settled(seat, now, commands);
         self.serve(seat, now, commands);
     }
 
@@ -80,7 +82,7 @@ impl<S: Script> Generator<S> {
             self.script.connect_failed(lane, kind);
             self.connect_later(seat, now);
         }
-        self.first_attempt_settled(now, commands);
+        self.attempt_settled(seat, now, commands);
         self.part(commands);
     }
 

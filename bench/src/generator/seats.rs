@@ -19,6 +19,8 @@ pub(super) struct Seat<C, T> {
     pub(super) under_way: VecDeque<UnderWay<T>>,
     /// Places of a closed loop that pause.
     pub(super) pausing: u32,
+    /// Whether its first attempt to connect has come to its end.
+    pub(super) has_tried: bool,
     /// Attempts that failed since the last answer.
     pub(super) failures: u32,
     /// Whether it stands in its lane's list of free seats.
@@ -63,6 +65,7 @@ impl<C, T> Seat<C, T> {
             link: Link::None,
             under_way: VecDeque::new(),
             pausing: 0,
+            has_tried: false,
             failures: 0,
             listed: false,
         }

@@ -1,14 +1,18 @@
 //! What goes wrong is counted once, by its kind, and the generator goes on.
 
+use std::sync::mpsc;
 use std::time::Duration;
 
+use ringyard_bench::generator::Generator;
 use ringyard_bench::generator::plan::Pace;
 use ringyard_bench::outcome::{ErrorCounts, ErrorKind};
-use ringyard_runtime::app::Time;
+use ringyard_runtime::app::{
+    App, Command, Commands, ConnError, ConnId, ConnectToken, Event, Now, Origin, Time,
+};
 use ringyard_simulator::world::{Action, Faults, Random};
 
 use crate::fake::{Habits, Law};
-use crate::probe::{Trial, plan};
+use crate::probe::{Probe, Trial, plan};
 
 const LAW: Law = Law::Constant(Duration::from_millis(1));
 
@@ -104,4 +108,42 @@ fn whatever_goes_wrong_every_request_is_settled_exactly_once() {
         assert_eq!(vitals.asked, settled, "seed {seed}");
         assert_eq!((vitals.in_flight, vitals.connections), (0, 0), "seed {seed}");
     }
+}
+
+#[test]
+fn a_run_begins_when_every_client_has_tried_and_not_when_some_have_tried_often() {
+    let (sender, news) = mpsc::channel();
+    let mut generator = Generator::new(plan(3, 1, Pace::Closed, 1), Probe::default(), sender);
+    let mut commands = Commands::default();
+    let mut tell = |milliseconds, event: Event<'_, ()>| {
+        let time = Time::ZERO + Duration::from_millis(milliseconds);
+        generator.on_event(Now { time, unix_seconds: 0 }, event, &mut commands);
+        let (mut connects, mut sends) = (Vec::new(), 0);
+        commands.take(|command, _| match command {
+            Command::Connect { token, .. } => connects.push(token),
+            Command::Send { .. } => sends += 1,
+            _ => {}
+        });
+        (connects, sends)
+    };
+    let fails = |token| Event::ConnectFailed { token, error: ConnError::Refused };
+    let (first, _) = tell(0, Event::Deadline);
+    assert_eq!(first, [0, 1, 2].map(ConnectToken));
+    tell(0, fails(first[0]));
+    let mut tries = 0;
+    for milliseconds in 1..200 {
+        let (again, _) = tell(milliseconds, Event::Deadline);
+        for token in again {
+            tell(milliseconds, fails(token));
+            tries += 1;
+        }
+    }
+    assert!(tries >= 3, "{tries}");
+    let opened = |slot, token| Event::Opened {
+        conn: ConnId { slot, generation: 0 },
+        origin: Origin::Connected { token },
+    };
+    assert_eq!(tell(200, opened(0, first[1])).1, 0, "one has not tried yet");
+    assert_eq!(tell(201, opened(1, first[2])).1, 2, "all have: both ask");
+    assert!(news.try_recv().is_err(), "the run is not over");
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::thread;
+use std::sync::mpsc;
 
 use ringyard_runtime::app::Event;
 use ringyard_runtime::plan::EngineKind;
@@ -11,16 +11,17 @@ use ringyard_runtime::running::Running;
 use socket2::{Domain, Socket, Type};
 
 use crate::harness::{
-    HANG, ask, connect, finish, is_alone, noise, open_connections, plan, start, start_echo,
+    HANG, ask, connect, finish, is_alone, next, noise, open_connections, plan, start, start_echo,
     wait_until, wait_until_idle,
 };
 
-/// Has `clients` connections send all at once, and checks that each gets its own bytes back.
-fn echo_everywhere(running: &Running, clients: u64, length: usize) {
+/// Has `clients` connections send all at once, tells when they have, and checks that each gets its own bytes back.
+fn echo_everywhere(running: &Running, clients: u64, length: usize, all_sent: impl FnOnce()) {
     let mut streams: Vec<_> = (0..clients).map(|_| connect(running)).collect();
     for (stream, seed) in streams.iter_mut().zip(0..) {
         stream.write_all(&noise(seed, length)).unwrap();
     }
+    all_sent();
     for (stream, seed) in streams.iter_mut().zip(0..) {
         let mut echo = vec![0; length];
         stream.read_exact(&mut echo).unwrap();
@@ -37,7 +38,7 @@ pub(crate) fn a_few_small_buffers_serve_many_connections(engine: EngineKind) {
     plan.limits.receive_buffers = 2;
     plan.limits.receive_buffer_bytes = 64;
     let running = start_echo(plan);
-    echo_everywhere(&running, 100, 5_000);
+    echo_everywhere(&running, 100, 5_000, || ());
     if engine == EngineKind::Ring {
         assert!(running.counters()[0].receive_buffers_exhausted.get() > 0, "there were enough");
     }
@@ -46,16 +47,23 @@ pub(crate) fn a_few_small_buffers_serve_many_connections(engine: EngineKind) {
 pub(crate) fn small_queues_serve_many_connections(engine: EngineKind) {
     let mut plan = plan(engine);
     plan.limits.ring_entries = 8;
+    let (report, reports) = mpsc::channel();
     // The app sleeps through the arrival of everything, so that it all comes at once.
-    let running = start(plan, |_| {
-        |_, event, commands| {
-            if let Event::Received { .. } = event {
-                thread::yield_now();
+    let running = start(plan, move |_| {
+        let (wake, woken) = mpsc::channel();
+        report.send(wake).unwrap();
+        let mut woken = Some(woken);
+        move |_, event, commands| {
+            if let Event::Received { .. } = event
+                && let Some(woken) = woken.take()
+            {
+                woken.recv_timeout(HANG).unwrap();
             }
             crate::harness::echo(event, commands);
         }
     });
-    echo_everywhere(&running, 300, 3_000);
+    let wake = next(&reports);
+    echo_everywhere(&running, 300, 3_000, || wake.send(()).unwrap());
     if engine == EngineKind::Ring {
         assert!(running.counters()[0].completion_overflows.get() > 0, "there was room enough");
     }
